@@ -1,0 +1,52 @@
+"""What a user may set, validated once, at construction."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from overfit_monitor.errors import from_validation
+from overfit_monitor.records import Mode
+
+
+class MonitorConfig(BaseModel):
+    """The settings of a monitor. `Monitor` takes the same names as keywords.
+
+    Attributes:
+        metric: Metric to compare between train and validation. None chooses ``loss``, or else the
+            first metric whose direction is known by its name.
+        mode: ``min`` where lower is better, ``max`` where higher is better, ``auto`` to go by the name.
+        false_alarm_rate: Share of healthy runs in which the overfitting alarm may be raised at any
+            time, for the noise models in ``docs/decisions/0004-overfitting-test.md``.
+        patience: Stop after this many evaluations without improvement, as in Keras. None, the
+            default, stops on evidence instead of on a count.
+        min_delta: Smallest change of the validation metric that counts as improvement for
+            ``patience``, in its own units, at least 0.
+        baseline: With ``patience``: value the metric must beat before an improvement counts, as in Keras.
+        start_from_epoch: Evaluations to wait for before any stopping decision.
+        strict: Raise errors of the monitor itself instead of warning once and training on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str | None = None
+    mode: Mode | Literal["auto"] = "auto"
+    false_alarm_rate: float = Field(default=0.05, gt=0.0, lt=1.0)
+    patience: int | None = Field(default=None, ge=0)
+    min_delta: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    baseline: float | None = Field(default=None, allow_inf_nan=False)
+    start_from_epoch: int = Field(default=0, ge=0)
+    strict: bool = False
+
+    @classmethod
+    def build(cls, settings: dict[str, Any]) -> MonitorConfig:
+        """Validate settings by keyword.
+
+        Raises:
+            UsageError: Names the parameter, the value and what would be right.
+        """
+        try:
+            return cls(**settings)
+        except ValidationError as error:
+            raise from_validation(error, cls.model_fields) from None

@@ -1,0 +1,36 @@
+"""The contract of a detector, on one screen."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from overfit_monitor.records import Finding, NotJudged
+from overfit_monitor.signals import Signal
+from overfit_monitor.state import Stateful
+
+
+class Detector(Stateful, ABC):
+    """Watches one phenomenon in a stream of signals.
+
+    A detector is final, keeps all that changes in ``self.state`` (constant size),
+    and decides from what it has seen, never from what comes after. It must pass
+    `overfit_monitor.testing.detector_checks`, which run over the whole catalogue.
+
+    Args:
+        false_alarm_rate: Share of healthy runs in which it may ever raise its
+            alarm; a detector that cannot be wrong by chance ignores it.
+    """
+
+    id: ClassVar[str]
+
+    def __init__(self, *, false_alarm_rate: float = 0.05) -> None:
+        self.false_alarm_rate = false_alarm_rate
+
+    @abstractmethod
+    def update(self, signal: Signal) -> None:
+        """Take in the next evaluation."""
+
+    @abstractmethod
+    def result(self) -> Finding | NotJudged | None:
+        """Return what is seen now, why nothing can be said yet, or None: looked, and not there."""

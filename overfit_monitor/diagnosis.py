@@ -1,0 +1,35 @@
+"""From findings to the one word for the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from overfit_monitor.records import SEVERITIES, Finding, NotJudged, Verdict
+
+# A finding that decides the verdict, the decisive one first: a run that comes apart is not called overfit.
+DECIDES: dict[str, Verdict] = {
+    "non_finite": "diverging",
+    "divergence": "diverging",
+    "overfitting": "overfitting",
+    "underfitting": "underfitting",
+}
+
+
+def decide(findings: Sequence[Finding], not_judged: Sequence[NotJudged]) -> tuple[Verdict, Finding | None]:
+    """Return the verdict and the finding that decided it.
+
+    A finding decides only as an error. Without one, the run is healthy if
+    overfitting was looked for, and inconclusive otherwise.
+    """
+    errors = {finding.id: finding for finding in findings if finding.severity == "error"}
+    for id, verdict in DECIDES.items():
+        if id in errors:
+            return verdict, errors[id]
+    if any(item.id == "overfitting" for item in not_judged):
+        return "inconclusive", None
+    return "healthy", None
+
+
+def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the findings by severity, the worst first, otherwise in the order given."""
+    return tuple(sorted(findings, key=lambda finding: -SEVERITIES.index(finding.severity)))

@@ -1,0 +1,46 @@
+"""Harmlessness: a fault in the monitor costs one warning, never a training run."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from overfit_monitor.errors import MonitorWarning
+
+
+class Guard:
+    """Switches a part of the monitor off when it fails, and says so once.
+
+    Args:
+        strict: Raise the error instead.
+
+    Example:
+        >>> guard = Guard()
+        >>> if guard.on("journal"):
+        ...     with guard.protect("journal", still="everything is judged, nothing is written"):
+        ...         pass
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self.strict = strict
+        self._off: set[str] = set()
+
+    def on(self, part: str) -> bool:
+        """Return whether the part still works."""
+        return part not in self._off
+
+    @contextmanager
+    def protect(self, part: str, *, still: str) -> Iterator[None]:
+        """Run a block; on an exception switch ``part`` off and warn what still works."""
+        try:
+            yield
+        except Exception as error:
+            if self.strict:
+                raise
+            self._off.add(part)
+            self.warn(f"{part} is off after {type(error).__name__}: {error}; training goes on and {still}.")
+
+    def warn(self, message: str) -> None:
+        """Warn once, without ever raising from the training loop's point of view."""
+        warnings.warn(f"overfit-monitor: {message}", MonitorWarning, stacklevel=4)

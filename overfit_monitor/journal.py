@@ -1,0 +1,89 @@
+"""The durable record beside a run: append-only JSON lines.
+
+One record a line, handed to the operating system before `Journal.write`
+returns, so that a killed process loses nothing that was logged. A line cut off
+by a crash is closed by the next writer and skipped by the reader, which says
+where. Kinds: ``start`` (version and settings), ``facts``, ``observation``,
+``alert``, ``stop``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+FILE_NAME = "overfit-monitor.jsonl"
+
+
+class Entry(NamedTuple):
+    """One line of a journal.
+
+    Attributes:
+        line: Number of the line, from 1.
+        kind: What the record is; empty where the line could not be read.
+        record: Its content; empty where the line could not be read.
+    """
+
+    line: int
+    kind: str
+    record: dict[str, Any]
+
+
+class Journal:
+    """Appends records to the journal in a run's folder.
+
+    Args:
+        run_dir: Folder of the run; made if it is not there.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        self.path = run_dir / FILE_NAME
+        self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self._close_torn_line()
+
+    def write(self, kind: str, record: BaseModel | dict[str, Any]) -> None:
+        """Append one record; it is out of this process when the call returns.
+
+        Raises:
+            OSError: The record could not be written whole.
+        """
+        content = record.model_dump_json() if isinstance(record, BaseModel) else json.dumps(record)
+        line = f'{{"kind": {json.dumps(kind)}, "record": {content}}}\n'.encode()
+        if os.write(self._file, line) != len(line):
+            raise OSError(f"{self.path}: the disk took only a part of a record")
+
+    def close(self) -> None:
+        """Close the file; closing twice is fine."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _close_torn_line(self) -> None:
+        end = os.lseek(self._file, 0, os.SEEK_END)
+        if end and os.pread(self._file, 1, end - 1) != b"\n":
+            os.write(self._file, b"\n")
+
+
+def read_journal(path: Path) -> Iterator[Entry]:
+    """Yield every line of a journal; a line that cannot be read has an empty kind.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            yield _parse(number, line)
+
+
+def _parse(number: int, line: bytes) -> Entry:
+    try:
+        entry = json.loads(line)
+        return Entry(number, str(entry["kind"]), dict(entry["record"]))
+    except (ValueError, TypeError, KeyError):
+        return Entry(number, "", {})

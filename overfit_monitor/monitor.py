@@ -1,0 +1,286 @@
+"""The facade: the one stateful object that a loop, a callback or a reader holds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from overfit_monitor.advice import advise
+from overfit_monitor.advice.facts import Facts
+from overfit_monitor.analyzer import Analyzer
+from overfit_monitor.config import MonitorConfig
+from overfit_monitor.errors import UsageError
+from overfit_monitor.guard import Guard
+from overfit_monitor.journal import FILE_NAME, Journal, read_journal
+from overfit_monitor.records import Diagnosis, Finding, Observation, Report
+from overfit_monitor.sinks import Sink, installed_sinks
+
+logger = logging.getLogger("overfit_monitor")
+
+_STILL_JUDGED = "everything is judged as before"
+_STILL_TRAINED = "nothing is judged from here on"
+
+
+class Monitor:
+    """Watches one training run: takes in metrics, diagnoses, says when to stop.
+
+    Args:
+        run_dir: Folder of the run. A journal is written there, and alerts for TensorBoard where it
+            is installed; a run found there is continued. None writes nothing.
+        facts: What is known of model, optimizer and data; integrations read it themselves.
+        sinks: Where reports go beside the journal, by name. None takes those of the installed
+            integrations if there is a ``run_dir``, and none otherwise.
+        **settings: The fields of `MonitorConfig`: ``metric``, ``mode``, ``false_alarm_rate``,
+            ``patience``, ``min_delta``, ``baseline``, ``start_from_epoch``, ``strict``.
+
+    Raises:
+        UsageError: A setting is unknown or cannot be right.
+
+    Example:
+        >>> monitor = Monitor()
+        >>> for epoch in range(3):
+        ...     diagnosis = monitor.log(step=epoch, train={"loss": 0.4}, val={"loss": 0.6})
+        ...     if monitor.should_stop:
+        ...         break
+        >>> diagnosis.verdict
+        'inconclusive'
+    """
+
+    def __init__(
+        self,
+        run_dir: str | PathLike[str] | None = None,
+        *,
+        facts: Facts | None = None,
+        sinks: Mapping[str, Sink] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.config = MonitorConfig.build(settings)
+        self.run_dir = None if run_dir is None else Path(run_dir)
+        self.facts = facts or Facts()
+        self._guard = Guard(strict=self.config.strict)
+        self._analyzer = Analyzer(self.config)
+        self._raised: frozenset[tuple[str, int | None]] = frozenset()
+        self._journal: Journal | None = None
+        self._sinks: dict[str, Sink] = dict(sinks or {})
+        if self.run_dir is not None:
+            if sinks is None:
+                self._sinks = installed_sinks(self.run_dir, self._guard)
+            with self._guard.protect("journal", still=_STILL_JUDGED):
+                self._open_journal(self.run_dir)
+
+    def log(
+        self,
+        *,
+        step: int,
+        train: Mapping[str, Any] | None = None,
+        val: Mapping[str, Any] | None = None,
+        learning_rate: float | None = None,
+    ) -> Diagnosis:
+        """Take in the metrics of one step and return the diagnosis after it.
+
+        Args:
+            step: Index of the evaluation, usually the epoch. A step that goes back is a restart.
+            train: Train metrics by name; anything that ``float`` takes.
+            val: Validation metrics by the same names; without any nothing is judged.
+            learning_rate: Learning rate in force at this step.
+
+        Returns:
+            The diagnosis. After an error in the monitor itself it is the last one before it.
+
+        Raises:
+            UsageError: With ``strict`` only; otherwise a warning is given, once.
+        """
+        if self._guard.on("monitor"):
+            with self._guard.protect("monitor", still=_STILL_TRAINED):
+                return self._log(_observation(step, train, val, learning_rate))
+        return self._analyzer.diagnosis()
+
+    def replay(self, observations: Iterable[Observation]) -> Diagnosis:
+        """Take in a whole log at once and return the diagnosis at its end.
+
+        The same as `log` for every observation, but nothing is written in between and
+        errors are raised.
+        """
+        for observation in observations:
+            self._analyzer.update(observation)
+        return self.diagnosis
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """The diagnosis now, recommendations included."""
+        diagnosis = self._analyzer.diagnosis()
+        return diagnosis.model_copy(update={"recommendations": advise(diagnosis, self.facts)})
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the stopping policy has decided to stop, at this step or before."""
+        return self._analyzer.stop is not None
+
+    @property
+    def best_step(self) -> int | None:
+        """Step of the checkpoint to keep, None without a finite validation value."""
+        return self._analyzer.signal.best_step if self._analyzer.signal else None
+
+    def know(self, facts: Facts) -> None:
+        """Replace what is known of model, optimizer and data; integrations call this."""
+        if facts == self.facts:
+            return
+        self.facts = facts
+        self._write("facts", facts)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that decides, as plain values, to be saved in a checkpoint."""
+        return self._analyzer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a checkpoint. The journal is brought to the same state."""
+        before = list(self._analyzer.history)
+        self._analyzer.load_state_dict(state)
+        self._raised = self._now_raised(self._analyzer.findings())
+        now = list(self._analyzer.history)
+        same = next(
+            (i for i, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), min(len(before), len(now))
+        )
+        name = self._analyzer.metrics.val or "loss"
+        for step, val, train, rate in now[same:]:
+            known = {} if train is None else {name: train}
+            self._write("observation", Observation(step=step, train=known, val={name: val}, learning_rate=rate))
+
+    def close(self) -> None:
+        """Close the journal and all sinks; closing twice is fine."""
+        for name, sink in self._sinks.items():
+            if self._guard.on(name):
+                with self._guard.protect(name, still=_STILL_JUDGED):
+                    sink.close()
+        self._sinks = {}
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _log(self, observation: Observation) -> Diagnosis:
+        stopped = self._analyzer.stop
+        self._write("observation", observation)
+        self._analyzer.update(observation)
+        diagnosis = self.diagnosis
+        raised = self._now_raised(diagnosis.findings)
+        alerts = tuple(f for f in diagnosis.findings if (f.id, f.alarm_step) in raised - self._raised)
+        self._raised = raised
+        report = Report(
+            observation=observation,
+            diagnosis=diagnosis,
+            gap=self._analyzer.gap(),
+            best=self._analyzer.best(),
+            alerts=alerts,
+            stop=self._analyzer.stop if stopped is None else None,
+        )
+        self._send(report)
+        return diagnosis
+
+    def _send(self, report: Report) -> None:
+        for alert in report.alerts:
+            logger.warning("overfit-monitor: step %s: %s: %s", report.observation.step, alert.id, alert.message)
+            self._write("alert", alert)
+        if report.stop is not None:
+            logger.warning("overfit-monitor: step %s: stop: %s", report.stop.step, report.stop.message)
+            self._write("stop", report.stop)
+        for name, sink in self._sinks.items():
+            if self._guard.on(name):
+                with self._guard.protect(name, still=_STILL_JUDGED):
+                    sink.write(report)
+
+    def _write(self, kind: str, record: Any) -> None:
+        if self._journal is not None and self._guard.on("journal"):
+            with self._guard.protect("journal", still=_STILL_JUDGED):
+                self._journal.write(kind, record)
+
+    def _open_journal(self, run_dir: Path) -> None:
+        path = run_dir / FILE_NAME
+        if path.exists():
+            for entry in read_journal(path):
+                if entry.kind == "observation":
+                    self._analyzer.update(Observation(**entry.record))
+            self._raised = self._now_raised(self._analyzer.findings())
+        self._journal = Journal(run_dir)
+        self._journal.write("start", {"config": self.config.model_dump()})
+        self._journal.write("facts", self.facts)
+
+    @staticmethod
+    def _now_raised(findings: Iterable[Finding]) -> frozenset[tuple[str, int | None]]:
+        return frozenset((f.id, f.alarm_step) for f in findings if f.severity != "info")
+
+
+def diagnose(
+    *,
+    val: Sequence[float],
+    train: Sequence[float] | None = None,
+    steps: Sequence[int] | None = None,
+    facts: Facts | None = None,
+    metric: str = "loss",
+    mode: str = "min",
+    **settings: Any,
+) -> Diagnosis:
+    """Diagnose a finished run from its curves.
+
+    Args:
+        val: Validation values, one for each evaluation.
+        train: Train values, as many as ``val``; None where there are none.
+        steps: Steps of the evaluations, as many as ``val``; None counts from 0.
+        facts: What is known of model, optimizer and data.
+        metric: Name of the metric, for messages.
+        mode: ``min`` where lower is better, ``max`` where higher is better.
+        **settings: The other fields of `MonitorConfig`.
+
+    Returns:
+        The diagnosis, the very same as a `Monitor` that watched the run live.
+
+    Raises:
+        UsageError: The lengths differ, or a setting cannot be right.
+
+    Example:
+        >>> down, up = [1.0 / (1 + i) for i in range(30)], [0.1 + 0.01 * i for i in range(30)]
+        >>> diagnose(train=down, val=down[:10] + up[:20]).verdict
+        'overfitting'
+    """
+    for name, other in (("train", train), ("steps", steps)):
+        if other is not None and len(other) != len(val):
+            raise UsageError(f"{name} must have as many values as val ({len(val)}) but has {len(other)}.")
+    monitor = Monitor(facts=facts, metric=metric, mode=mode, **settings)
+    return monitor.replay(
+        _observation(
+            i if steps is None else steps[i], None if train is None else {metric: train[i]}, {metric: val[i]}, None
+        )
+        for i in range(len(val))
+    )
+
+
+def _observation(
+    step: int, train: Mapping[str, Any] | None, val: Mapping[str, Any] | None, learning_rate: float | None
+) -> Observation:
+    return Observation(
+        step=int(step),
+        train=_floats("train", train),
+        val=_floats("val", val),
+        learning_rate=None if learning_rate is None else float(learning_rate),
+    )
+
+
+def _floats(split: str, metrics: Mapping[str, Any] | None) -> dict[str, float]:
+    values = {}
+    for name, value in (metrics or {}).items():
+        try:
+            values[str(name)] = float(value)
+        except (TypeError, ValueError):
+            raise UsageError(f"{split} metric {name!r} must be a number but got {value!r}.") from None
+    return values

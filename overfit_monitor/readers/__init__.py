@@ -1,0 +1,1 @@
+"""The catalogue of readers: files in, runs out."""

@@ -1,0 +1,126 @@
+"""Which names are train and which are validation, and of which metric.
+
+One table of conventions for columns and tags alike:
+
+| written by | train | validation |
+|---|---|---|
+| Keras | ``loss``, ``train/epoch_loss`` | ``val_loss``, ``validation/epoch_loss`` |
+| Lightning | ``train_loss``, ``train_loss_epoch``, ``train/loss`` | ``val_loss``, ``valid/loss`` |
+| Hugging Face | ``loss``, ``train/loss`` | ``eval_loss``, ``eval/loss`` |
+| fastai | ``train_loss`` | ``valid_loss`` |
+| PyTorch tutorials, ``add_scalars`` | ``Loss/train``, ``Loss_train/Loss`` | ``Loss/test``, ``Loss/val`` |
+| YOLO | ``train/box_loss`` | ``val/box_loss`` |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from overfit_monitor.records import Observation
+
+Split = Literal["train", "val"]
+Points = Iterable[tuple[int, float]]
+
+TRAIN_WORDS = frozenset({"train", "training", "tr", "trn"})
+# The earlier word wins where a log has both, validation and test.
+VAL_WORDS = ("val", "valid", "validation", "dev", "eval", "holdout", "test", "testing")
+NO_METRIC = frozenset({"epoch", "step", "avg", "average", "mean", "running"})
+RATE_WORDS = frozenset({"lr", "learning_rate", "learning-rate"})
+
+
+class Place(NamedTuple):
+    """What a name stands for.
+
+    Attributes:
+        split: ``train`` or ``val``.
+        metric: Name of the metric, the same for both splits.
+        rank: Lower is preferred where several names claim the same place.
+    """
+
+    split: Split
+    metric: str
+    rank: int
+
+
+def place(name: str) -> Place | None:
+    """Return what a name stands for by itself, None where it does not name a split.
+
+    Example:
+        >>> place("val_loss"), place("Loss/train"), place("train/epoch_loss")
+        (Place(split='val', metric='loss', rank=0), Place(split='train', metric='loss', rank=0), \
+Place(split='train', metric='loss', rank=0))
+        >>> place("loss") is None
+        True
+    """
+    words = [word for word in re.split(r"[\s/_.\-|:]+", name.strip().lower()) if word]
+    split, rank = _split_of(words)
+    if split is None:
+        return None
+    kept = [word for word in words if word not in TRAIN_WORDS and word not in VAL_WORDS and word not in NO_METRIC]
+    metric = "_".join(dict.fromkeys(kept)) or "loss"
+    # `train/train_loss` is Hugging Face's mean over the whole run, not a curve.
+    whole_run = name.strip().lower() == "train/train_loss"
+    return None if whole_run else Place(split, metric, 2 * rank + ("step" in words))
+
+
+def pair(names: Iterable[str]) -> dict[str, Place]:
+    """Return the places of all names that take part in a train/validation comparison.
+
+    A bare name (``loss``) is the train side of a metric whose validation side is
+    there. Where several names claim the same place, the one with the lowest rank
+    has it.
+    """
+    seen = list(names)
+    placed = {name: where for name in seen if (where := place(name))}
+    val_metrics = {where.metric for where in placed.values() if where.split == "val"}
+    trained = {where.metric for where in placed.values() if where.split == "train"}
+    for name in seen:
+        bare = "_".join(word for word in re.split(r"[\s/_.\-|:]+", name.strip().lower()) if word not in NO_METRIC)
+        if name not in placed and bare in val_metrics - trained:
+            placed[name] = Place("train", bare, 0)
+    best: dict[tuple[Split, str], str] = {}
+    for name, where in placed.items():
+        key = (where.split, where.metric)
+        if key not in best or where.rank < placed[best[key]].rank:
+            best[key] = name
+    return {name: placed[name] for name in best.values()}
+
+
+def merge(series: Mapping[str, Points], *, places: Mapping[str, Place] | None = None) -> list[Observation]:
+    """Merge named series of (step, value) into observations in the order of their steps.
+
+    Args:
+        series: Points by column or tag; steps of one series in the order in which they were logged.
+        places: What the names stand for; None asks `pair`.
+
+    Returns:
+        One observation for each step, holding what was logged at that step. A restart inside
+        the series (the step goes back) preempts what was logged at or after that step before.
+    """
+    chosen = pair(series) if places is None else places
+    rows: dict[int, dict[Split, dict[str, float]]] = {}
+    for name, where in chosen.items():
+        for step, value in _preempted(series[name]).items():
+            rows.setdefault(step, {"train": {}, "val": {}})[where.split][where.metric] = value
+    rates = next((_preempted(series[name]) for name in series if name.strip().lower() in RATE_WORDS), {})
+    return [Observation(step=step, **rows[step], learning_rate=rates.get(step)) for step in sorted(rows)]
+
+
+def _preempted(points: Points) -> dict[int, float]:
+    kept: dict[int, float] = {}
+    last: int | None = None
+    for step, value in points:
+        if last is not None and step <= last:
+            kept = {earlier: v for earlier, v in kept.items() if earlier < step}
+        kept[step] = value
+        last = step
+    return kept
+
+
+def _split_of(words: list[str]) -> tuple[Split | None, int]:
+    for rank, word in enumerate(VAL_WORDS):
+        if word in words:
+            return "val", rank
+    return ("train", 0) if TRAIN_WORDS & set(words) else (None, 0)

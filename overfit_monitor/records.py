@@ -1,0 +1,180 @@
+"""The frozen records that cross every line of the program.
+
+An `Observation` goes in, a `Diagnosis` comes out; nothing else passes between
+the layers. Every record is immutable and has a JSON schema. The words are
+defined in ``docs/glossary.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Mode = Literal["min", "max"]
+Verdict = Literal["healthy", "overfitting", "underfitting", "diverging", "inconclusive"]
+Severity = Literal["info", "warning", "error"]
+Evidence = float | int | str | bool | None
+
+SCHEMA_VERSION = 1
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
+
+
+class Record(BaseModel):
+    """Base of every record: immutable, and closed to fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Observation(Record):
+    """One set of metric values at a step.
+
+    Attributes:
+        step: Index of the evaluation, usually the epoch; any integer.
+        train: Train metrics by name (``{"loss": 0.4}``); may be empty.
+        val: Validation metrics by the same names; may be empty.
+        learning_rate: Learning rate in force at this step, None where unknown.
+    """
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+    step: int
+    train: dict[str, float] = Field(default_factory=dict)
+    val: dict[str, float] = Field(default_factory=dict)
+    learning_rate: float | None = None
+
+
+class Finding(Record):
+    """One phenomenon that a detector saw, with the numbers that show it.
+
+    Attributes:
+        id: Stable name of the phenomenon, also the name of its page in ``docs/findings``.
+        severity: ``info`` is worth knowing, ``warning`` worth a change, ``error`` spoils the run.
+        message: One sentence with this run's numbers.
+        onset_step: Step at which it began, None where unknown.
+        alarm_step: First step at which somebody watching live could have been told.
+        evidence: The figures behind the message, in the units of the metric unless named otherwise.
+    """
+
+    id: str
+    severity: Severity
+    message: str
+    onset_step: int | None = None
+    alarm_step: int | None = None
+    evidence: dict[str, Evidence] = Field(default_factory=dict)
+
+
+class NotJudged(Record):
+    """A phenomenon on which nothing is claimed, and why."""
+
+    id: str
+    reason: str
+
+
+class MetricChoice(Record):
+    """Which train and validation metric were compared, and in which direction.
+
+    Attributes:
+        train: Name of the train metric, None where there was none.
+        val: Name of the validation metric, None where there was none.
+        mode: ``min`` where lower is better, ``max`` where higher is better.
+    """
+
+    train: str | None = None
+    val: str | None = None
+    mode: Mode = "min"
+
+
+class Recommendation(Record):
+    """One concrete change, with its value, its reason and the code for it.
+
+    Attributes:
+        id: Stable name of the technique, also its page in ``docs/recommendations``.
+        title: What to do, in a few words, value included.
+        why: The reason, with this run's numbers.
+        change: The settings to change, by name, as plain values (``{"weight_decay": 0.3}``).
+        code: Code for the framework in use that runs when pasted into the training script.
+        caution: What to watch for, and when it would not help.
+        source: Where the rule and its value come from.
+    """
+
+    id: str
+    title: str
+    why: str
+    change: dict[str, Any]
+    code: str
+    caution: str = ""
+    source: str = ""
+
+
+class StopDecision(Record):
+    """Why training should stop: rule, metric, value, step, and what would have changed it."""
+
+    rule: str
+    step: int
+    value: float
+    message: str
+
+
+class Diagnosis(Record):
+    """What the analyzer says about one run, given everything up to ``step``.
+
+    Attributes:
+        verdict: The one word for the run.
+        run: Name of the run, None where it has none.
+        source: File or folder the run was read from, None where it was watched live.
+        step: Last step seen, None before the first.
+        best_step: Step of the checkpoint to keep, None without a finite validation value.
+        onset_step: Step at which the verdict's phenomenon began.
+        alarm_step: Step at which its alarm was raised.
+        stop_step: Step at which the stopping policy would have stopped, None if it never did.
+        metrics: What was compared with what.
+        findings: Everything seen, worst first.
+        recommendations: What to change, best first; empty where nothing is advised.
+        not_judged: What was not judged, and why.
+        notes: Remarks on the data (restarts, damaged lines, thinned history).
+    """
+
+    verdict: Verdict
+    run: str | None = None
+    source: str | None = None
+    step: int | None = None
+    best_step: int | None = None
+    onset_step: int | None = None
+    alarm_step: int | None = None
+    stop_step: int | None = None
+    metrics: MetricChoice = MetricChoice()
+    findings: tuple[Finding, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
+    not_judged: tuple[NotJudged, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def finding(self, id: str) -> Finding | None:
+        """Return the finding with this id, or None."""
+        return next((finding for finding in self.findings if finding.id == id), None)
+
+
+class Report(Record):
+    """What one call of `Monitor.log` produced; this is what a sink receives.
+
+    Attributes:
+        observation: The observation that was logged.
+        diagnosis: The diagnosis after it.
+        gap: Generalization gap of the compared metric, larger is worse; None where not finite or without train.
+        best: Best validation value so far, in the metric's own units; None without one.
+        alerts: Findings of severity warning or error that were raised by this very observation.
+        stop: The stopping decision, if it was taken by this very observation.
+    """
+
+    observation: Observation
+    diagnosis: Diagnosis
+    gap: float | None = None
+    best: float | None = None
+    alerts: tuple[Finding, ...] = ()
+    stop: StopDecision | None = None
+
+
+def finite_or_none(value: float) -> float | None:
+    """Return the value, or None where it is NaN or infinite."""
+    return value if math.isfinite(value) else None

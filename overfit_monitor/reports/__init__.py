@@ -1,0 +1,1 @@
+"""One output per module: diagnoses in, text out."""

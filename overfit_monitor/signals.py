@@ -1,0 +1,108 @@
+"""From evaluations to what detectors look at: oriented values, best so far, noise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from overfit_monitor.history import Evaluation
+from overfit_monitor.records import Mode
+from overfit_monitor.state import Stateful
+from overfit_monitor.stats.noise import StepNoise
+
+
+class Signal(NamedTuple):
+    """One evaluation, oriented so that lower is better, with what is known of the curve so far.
+
+    Attributes:
+        step: Step of the evaluation.
+        seen: Number of finite validation values so far, this one included.
+        val: Validation value; may be NaN or infinite.
+        train: Latest train value; may be NaN or infinite; None without one.
+        best: Lowest finite validation value so far, infinite before the first.
+        best_step: Step of ``best``, None before the first.
+        noise: Standard deviation of the validation curve around its trend, None while unknown.
+        train_best: Lowest finite train value so far, infinite before the first.
+        train_noise: As ``noise``, of the train curve.
+        learning_rate: Learning rate in force, None where unknown.
+    """
+
+    step: int
+    seen: int
+    val: float
+    train: float | None
+    best: float
+    best_step: int | None
+    noise: float | None
+    train_best: float
+    train_noise: float | None
+    learning_rate: float | None
+
+    @property
+    def finite(self) -> bool:
+        """Whether the validation value is a number to reckon with."""
+        return math.isfinite(self.val)
+
+
+@dataclass(slots=True)
+class _State:
+    count: int = 0
+    best: float = math.inf
+    best_step: int | None = None
+    train_best: float = math.inf
+
+
+class Signals(Stateful):
+    """Turns evaluations into signals, one at a time, in constant time and memory.
+
+    Args:
+        mode: ``max`` turns the values round, so that every detector sees "lower is better".
+    """
+
+    def __init__(self, *, mode: Mode = "min") -> None:
+        self.mode = mode
+        self.state = _State()
+        self._val_noise = StepNoise()
+        self._train_noise = StepNoise()
+
+    def update(self, evaluation: Evaluation) -> Signal:
+        """Take in the next evaluation. NaN and infinity never improve and never move the noise."""
+        sign = -1.0 if self.mode == "max" else 1.0
+        val = sign * evaluation.val
+        train = None if evaluation.train is None else sign * evaluation.train
+        state = self.state
+        if math.isfinite(val):
+            state.count += 1
+            self._val_noise.update(val)
+            if val < state.best:
+                state.best, state.best_step = val, evaluation.step
+        if train is not None and math.isfinite(train):
+            self._train_noise.update(train)
+            state.train_best = min(state.train_best, train)
+        return Signal(
+            evaluation.step,
+            state.count,
+            val,
+            train,
+            state.best,
+            state.best_step,
+            self._val_noise.scale,
+            state.train_best,
+            self._train_noise.scale,
+            evaluation.learning_rate,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of all that changes."""
+        return super().state_dict() | {
+            "val_noise": self._val_noise.state_dict(),
+            "train_noise": self._train_noise.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        own = dict(state)
+        self._val_noise.load_state_dict(own.pop("val_noise"))
+        self._train_noise.load_state_dict(own.pop("train_noise"))
+        super().load_state_dict(own)

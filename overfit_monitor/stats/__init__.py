@@ -1,0 +1,1 @@
+"""Statistics of one stream: no thresholds and no findings."""

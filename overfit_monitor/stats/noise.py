@@ -1,0 +1,61 @@
+"""How much a curve moves from one evaluation to the next without going anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+
+from overfit_monitor.state import Stateful
+
+# For a Gaussian the median absolute step is 0.6745 * sqrt(2) standard deviations.
+_MEDIAN_ABSOLUTE_STEP = 0.6744897501960817 * 2**0.5
+
+
+@dataclass(slots=True)
+class _State:
+    last: float | None = None
+    steps: list[float] = field(default_factory=list)
+
+
+class StepNoise(Stateful):
+    """Standard deviation of a curve around its trend, from its median absolute step.
+
+    Robust to outliers (half of the steps may be wild) and, as long as the trend
+    moves less per evaluation than the noise, to the trend. Autocorrelated noise
+    makes it too small; the limits of the tests that use it are calibrated with
+    autocorrelation in (``benchmarks/calibration.py``).
+
+    Reference: Rousseeuw and Croux (1993), Alternatives to the Median Absolute
+    Deviation, JASA 88, for the median as a scale; von Neumann (1941) for steps
+    instead of deviations from a mean.
+
+    Args:
+        window: Number of latest steps the median is taken over.
+        minimum: Number of steps below which the scale is unknown.
+
+    Example:
+        >>> noise = StepNoise()
+        >>> for value in [1.0, 1.1, 1.0, 1.1, 1.0]:
+        ...     noise.update(value)
+        >>> round(noise.scale, 3)
+        0.105
+    """
+
+    def __init__(self, *, window: int = 64, minimum: int = 4) -> None:
+        self.window = window
+        self.minimum = minimum
+        self.state: _State = _State()
+
+    def update(self, value: float) -> None:
+        """Take in the next finite value."""
+        if self.state.last is not None:
+            self.state.steps.append(abs(value - self.state.last))
+            del self.state.steps[: -self.window]
+        self.state.last = value
+
+    @property
+    def scale(self) -> float | None:
+        """Standard deviation in the units of the values, None while unknown."""
+        if len(self.state.steps) < self.minimum:
+            return None
+        return float(median(self.state.steps)) / _MEDIAN_ABSOLUTE_STEP

@@ -1,0 +1,1 @@
+"""Curves with known truth and the common checks, for our tests and for yours."""
