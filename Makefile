@@ -1,0 +1,51 @@
+# `make demo` and `make test` do everything on a machine with Python 3.11 or later and make.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit lint wheel-test bench browser clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: $(VENV)/.demo  ## train, watch it overfit, stop, advise, and try the advice
+	$(BIN)/overfit-monitor demo
+
+test: lint unit wheel-test  ## everything CI runs
+
+unit: $(VENV)/.dev browser  ## all tests, real frameworks and a real browser included
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.dev  ## style, types and the arrows of the architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+wheel-test: $(VENV)/.dev  ## build the wheel and run the core tests against it, from another folder
+	$(BIN)/python tests/wheel.py
+
+bench: $(VENV)/.dev  ## print the tables that the documentation quotes
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+browser:  ## install Chromium where that is allowed
+	@sh tests/install_browser.sh
+
+clean:  ## remove everything that make made
+	rm -rf $(VENV) .venv-* build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/pip:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(VENV)/bin/pip pyproject.toml constraints.txt
+	@echo "installing overfit-monitor with PyTorch and TensorBoard into $(VENV) (once)"
+	$(PIP) install --constraint constraints.txt --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/pip pyproject.toml constraints.txt
+	@echo "installing overfit-monitor with everything its tests need into $(VENV) (once)"
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(VENV)/.demo
