@@ -154,10 +154,9 @@ class Analyzer:
         self._stop = StopDecision(**state["stop"]) if state["stop"] else None
 
     def _begin(self, mode: Mode) -> None:
-        rate = self.config.false_alarm_rate
         self._signals = Signals(mode=mode)
         self._signal = None
-        self._detectors = tuple(detector(false_alarm_rate=rate) for detector in detectors.CATALOGUE)
+        self._detectors = tuple(detector() for detector in detectors.CATALOGUE)
         self._policy = build_policy(self.config, mode)
         self._stop = None
         self._evaluations = 0

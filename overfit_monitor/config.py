@@ -7,7 +7,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from overfit_monitor.errors import from_validation
-from overfit_monitor.records import Mode
 
 
 class MonitorConfig(BaseModel):
@@ -17,8 +16,6 @@ class MonitorConfig(BaseModel):
         metric: Metric to compare between train and validation. None chooses ``loss``, or else the
             first metric whose direction is known by its name.
         mode: ``min`` where lower is better, ``max`` where higher is better, ``auto`` to go by the name.
-        false_alarm_rate: Share of healthy runs in which the overfitting alarm may be raised at any
-            time, for the noise models in ``docs/decisions/0004-overfitting-test.md``.
         patience: Stop after this many evaluations without improvement, as in Keras. None, the
             default, stops on evidence instead of on a count.
         min_delta: Smallest change of the validation metric that counts as improvement for
@@ -31,8 +28,7 @@ class MonitorConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     metric: str | None = None
-    mode: Mode | Literal["auto"] = "auto"
-    false_alarm_rate: float = Field(default=0.05, gt=0.0, lt=1.0)
+    mode: Literal["min", "max", "auto"] = "auto"
     patience: int | None = Field(default=None, ge=0)
     min_delta: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     baseline: float | None = Field(default=None, allow_inf_nan=False)

@@ -34,8 +34,8 @@ class Monitor:
         facts: What is known of model, optimizer and data; integrations read it themselves.
         sinks: Where reports go beside the journal, by name. None takes those of the installed
             integrations if there is a ``run_dir``, and none otherwise.
-        **settings: The fields of `MonitorConfig`: ``metric``, ``mode``, ``false_alarm_rate``,
-            ``patience``, ``min_delta``, ``baseline``, ``start_from_epoch``, ``strict``.
+        **settings: The fields of `MonitorConfig`: ``metric``, ``mode``, ``patience``,
+            ``min_delta``, ``baseline``, ``start_from_epoch``, ``strict``.
 
     Raises:
         UsageError: A setting is unknown or cannot be right.

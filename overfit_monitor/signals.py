@@ -60,6 +60,8 @@ class Signals(Stateful):
         mode: ``max`` turns the values round, so that every detector sees "lower is better".
     """
 
+    state: _State
+
     def __init__(self, *, mode: Mode = "min") -> None:
         self.mode = mode
         self.state = _State()

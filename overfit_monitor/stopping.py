@@ -46,6 +46,8 @@ class EvidenceStopping(StoppingPolicy):
     that are NaN or infinite stop as well.
     """
 
+    state: _EvidenceState
+
     def __init__(self) -> None:
         self.state = _EvidenceState()
 
@@ -97,6 +99,8 @@ class PatienceStopping(StoppingPolicy):
         min_delta: An improvement counts only if larger than this, at least 0.
         baseline: Oriented value to beat before an improvement resets the count, None for none.
     """
+
+    state: _PatienceState
 
     def __init__(self, *, patience: int, min_delta: float = 0.0, baseline: float | None = None) -> None:
         self.patience = patience

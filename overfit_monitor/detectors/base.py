@@ -16,16 +16,9 @@ class Detector(Stateful, ABC):
     A detector is final, keeps all that changes in ``self.state`` (constant size),
     and decides from what it has seen, never from what comes after. It must pass
     `overfit_monitor.testing.detector_checks`, which run over the whole catalogue.
-
-    Args:
-        false_alarm_rate: Share of healthy runs in which it may ever raise its
-            alarm; a detector that cannot be wrong by chance ignores it.
     """
 
     id: ClassVar[str]
-
-    def __init__(self, *, false_alarm_rate: float = 0.05) -> None:
-        self.false_alarm_rate = false_alarm_rate
 
     @abstractmethod
     def update(self, signal: Signal) -> None:

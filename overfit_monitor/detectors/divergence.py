@@ -38,9 +38,9 @@ class Divergence(Detector):
     """
 
     id: ClassVar[str] = "divergence"
+    state: _State
 
-    def __init__(self, *, false_alarm_rate: float = 0.05) -> None:
-        super().__init__(false_alarm_rate=false_alarm_rate)
+    def __init__(self) -> None:
         self.state = _State()
 
     def update(self, signal: Signal) -> None:

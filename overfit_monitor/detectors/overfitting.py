@@ -11,25 +11,29 @@ from overfit_monitor.detectors.base import Detector
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
 
-SLACK = 1.5
-LIMIT = 20.0
-LARGEST_STEP = 20.0
+# Measured together by benchmarks/detection.py and benchmarks/calibration.py; docs/decisions/0004-overfitting-test.md
+# holds the false-alarm rates and the other values that were tried.
 LEVEL_WINDOW = 5
-MATERIAL = 0.05
+BIAS = 1.5
+BOUNDARY = 4.0
+MATERIAL = 0.06
+OVER = 0.03
 MINIMUM = 8
+SINCE_BEST = 4
 
 
 @dataclass(slots=True)
 class _State:
-    count: int = 0
+    seen: int = 0
     noise: float | None = None
-    statistic: float = 0.0
     recent: list[float] = field(default_factory=list)
     recent_train: list[float] = field(default_factory=list)
-    level_best: float = math.inf
-    train_at_best: float = math.inf
+    best_level: float = math.inf
     best_step: int | None = None
-    rise: float = 0.0
+    train_at_best: float | None = None
+    since: int = 0
+    excess: float = 0.0
+    level: float = math.inf
     train_change: float | None = None
     onset_step: int | None = None
     alarm_step: int | None = None
@@ -39,15 +43,25 @@ class _State:
 class Overfitting(Detector):
     """Sees validation worse than its own best, beyond its own noise, while train is not worse.
 
-    A one-sided cumulative sum (Page 1954, Biometrika 41) of ``(val - best) / noise - slack``
-    crosses its limit, and the level of the last five evaluations stands more than 5 % above
-    its own best. Wrong where the validation data changes half-way.
+    The level of the curve is the median of its last five values. Since the step of the best level
+    so far, ``k`` evaluations ago, validation has on average been worse than that level by
+    ``statistic`` standard deviations of its own noise. The alarm is raised when
+
+    - ``statistic > 1.5 + 4 / sqrt(k)``: the first term is what the lowest of many noisy levels lies
+      too low by, the second the boundary for a mean of ``k`` values that is looked at again and
+      again (a sequential test in the manner of Robbins 1970, Annals of Mathematical Statistics 41),
+    - the level is at least 6 % worse than the best one: what is smaller is not worth an alarm, and
+    - the train level has not risen by more than half as much.
+
+    It ends when the level comes back to within 3 % of the best, or at a new best. Autocorrelated
+    noise makes it raise more false alarms than independent noise: the table is in
+    ``docs/decisions/0004-overfitting-test.md``. Wrong where the validation data changes half-way.
     """
 
     id: ClassVar[str] = "overfitting"
+    state: _State
 
-    def __init__(self, *, false_alarm_rate: float = 0.05) -> None:
-        super().__init__(false_alarm_rate=false_alarm_rate)
+    def __init__(self) -> None:
         self.state = _State()
 
     def update(self, signal: Signal) -> None:
@@ -55,69 +69,85 @@ class Overfitting(Detector):
         if not signal.finite:
             return
         state = self.state
-        state.count, state.noise = signal.seen, signal.noise
-        self._follow_levels(signal)
-        if signal.noise is None:
+        state.seen, state.noise = signal.seen, signal.noise
+        self._follow(signal)
+        if state.seen < MINIMUM or state.noise is None:
             return
-        above = (signal.val - signal.best) / max(signal.noise, 1e-9 * abs(signal.best), 1e-12)
-        state.statistic = max(0.0, state.statistic + min(above, LARGEST_STEP) - SLACK)
-        if state.statistic == 0.0:
-            state.onset_step = None
-        elif state.onset_step is None:
-            state.onset_step = signal.step
-        material = state.rise >= MATERIAL * max(abs(state.level_best), 1e-12)
-        raised = state.count >= MINIMUM and state.statistic > LIMIT and material and self._train_not_worse(signal)
-        if raised and state.alarm_step is None:
-            state.alarm_step = signal.step
-        elif not raised:
+        rise, scale = self._rise(), abs(state.best_level)
+        if self._beyond_noise() and rise >= MATERIAL * scale and self._train_not_worse(signal.train_noise):
+            state.alarm_step = signal.step if state.alarm_step is None else state.alarm_step
+        elif rise <= OVER * scale:
             state.alarm_step = None
 
     def result(self) -> Finding | NotJudged | None:
         """Return the finding while validation stays up."""
         state = self.state
-        if state.count < MINIMUM:
+        if state.seen < MINIMUM or state.noise is None:
             return NotJudged(
-                id=self.id, reason=f"it needs at least {MINIMUM} finite validation values and has seen {state.count}"
+                id=self.id, reason=f"it needs at least {MINIMUM} finite validation values and has seen {state.seen}"
             )
-        if state.alarm_step is None or state.noise is None:
+        if state.alarm_step is None:
             return None
+        rise = self._rise()
+        relative = rise / abs(state.best_level) if state.best_level else None
         return Finding(
             id=self.id,
             severity="error",
-            message=f"validation is {state.rise:.4g} worse than its best around step {state.best_step}, "
-            f"{state.rise / max(state.noise, 1e-12):.3g} times its own noise, and has been since step "
-            f"{state.onset_step}{self._about_train()}.",
+            message=f"validation is {rise:.4g}{'' if relative is None else f' ({relative:.0%})'} worse than its best "
+            f"around step {state.best_step} and has been since step {state.onset_step}; its noise is "
+            f"{state.noise:.2g}. {self._about_train()}",
             onset_step=state.onset_step,
             alarm_step=state.alarm_step,
             evidence={
-                "rise": state.rise,
-                "rise_relative": state.rise / max(abs(state.level_best), 1e-12),
+                "rise": rise,
+                "rise_relative": relative,
                 "noise": state.noise,
-                "statistic": state.statistic,
-                "limit": LIMIT,
+                "statistic": self._statistic(),
+                "limit": self._limit(),
+                "evaluations_since_best": state.since,
                 "train_change": state.train_change,
             },
         )
 
-    def _follow_levels(self, signal: Signal) -> None:
+    def _follow(self, signal: Signal) -> None:
         state = self.state
         state.recent = [*state.recent, signal.val][-LEVEL_WINDOW:]
         if signal.train is not None and math.isfinite(signal.train):
             state.recent_train = [*state.recent_train, signal.train][-LEVEL_WINDOW:]
-        level = median(state.recent)
+        state.level = median(state.recent)
         train = median(state.recent_train) if state.recent_train else None
-        if level < state.level_best:
-            state.level_best, state.best_step = level, signal.step
-            state.train_at_best = math.inf if train is None else train
-        state.rise = level - state.level_best
-        state.train_change = None if train is None else train - state.train_at_best
+        if state.level < state.best_level:
+            state.best_level, state.best_step, state.train_at_best = state.level, signal.step, train
+            state.since, state.excess, state.onset_step, state.alarm_step = 0, 0.0, None, None
+        state.since += 1
+        state.excess += signal.val - state.best_level
+        state.train_change = None if train is None or state.train_at_best is None else train - state.train_at_best
+        if self._rise() <= 0.0:
+            state.onset_step = None
+        elif state.onset_step is None:
+            state.onset_step = signal.step
 
-    def _train_not_worse(self, signal: Signal) -> bool:
+    def _rise(self) -> float:
+        return self.state.level - self.state.best_level
+
+    def _statistic(self) -> float:
+        floor = 1e-9 * max(abs(self.state.best_level), abs(self.state.level), 1e-300)
+        return self.state.excess / self.state.since / max(self.state.noise or 0.0, floor)
+
+    def _limit(self) -> float:
+        return BIAS + BOUNDARY / math.sqrt(self.state.since)
+
+    def _beyond_noise(self) -> bool:
+        return self.state.since >= SINCE_BEST and self._statistic() > self._limit()
+
+    def _train_not_worse(self, noise: float | None) -> bool:
         change = self.state.train_change
-        return change is None or not change > 2.0 * (signal.train_noise or 0.0)
+        return change is None or not change > max(2.0 * (noise or 0.0), 0.5 * self._rise())
 
     def _about_train(self) -> str:
         change = self.state.train_change
         if change is None:
-            return "; the train metric is not known"
-        return f", while train improved by {-change:.4g}" if change < 0.0 else ", with train at its floor"
+            return "The train metric is not known."
+        if change < 0.0:
+            return f"Train improved by {-change:.4g} meanwhile."
+        return "Train is at its floor."

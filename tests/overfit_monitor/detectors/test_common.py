@@ -1,0 +1,27 @@
+"""Every detector of the catalogue faces every common check."""
+
+import importlib
+import pkgutil
+
+import pytest
+
+from overfit_monitor import detectors
+from overfit_monitor.detectors import CATALOGUE, UNSEEN, Detector
+from overfit_monitor.testing.detector_checks import CHECKS
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("detector", CATALOGUE, ids=lambda detector: detector.id)
+def test_check(detector, check):
+    check(detector)
+
+
+def test_no_detector_is_missing_from_the_catalogue():
+    for module in pkgutil.iter_modules(detectors.__path__):
+        importlib.import_module(f"overfit_monitor.detectors.{module.name}")
+    assert set(Detector.__subclasses__()) == set(CATALOGUE)
+
+
+def test_ids_are_distinct_and_none_is_both_seen_and_unseen():
+    ids = [detector.id for detector in CATALOGUE] + [item.id for item in UNSEEN]
+    assert len(ids) == len(set(ids))
