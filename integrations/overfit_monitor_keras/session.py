@@ -1,0 +1,204 @@
+"""One fit, watched from its first epoch to its end, however it ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import keras
+
+from overfit_monitor import Monitor, UsageError
+from overfit_monitor.advice.facts import Facts
+from overfit_monitor.errors import unknown_name
+from overfit_monitor.guard import Guard
+from overfit_monitor_keras.facts import learning_rate, metric_direction, read_facts
+from overfit_monitor_keras.weights import BestWeights
+
+logger = logging.getLogger("overfit_monitor_keras")
+
+VAL = "val_"
+_STILL = "nothing is judged from here on"
+_UNCHANGED = "the model keeps the weights it has"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the user asked for, the same for every fit.
+
+    Attributes:
+        metric: Validation metric without its prefix; None leaves the choice to ``core``.
+        settings: Settings for the `Monitor` of each fit.
+        restore: Whether the best weights come back at the end.
+        verbose: 0 is silent, 1 says when it stops and what it restores.
+        strict: Raise errors of the monitor itself.
+        core: The user's own monitor, used for every fit; None makes a new one for each.
+        facts_given: Whether ``core`` came with facts, which are left alone.
+    """
+
+    metric: str | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    restore: bool = True
+    verbose: int = 0
+    strict: bool = False
+    core: Monitor | None = None
+    facts_given: bool = False
+
+
+@final
+class FitSession:
+    """Everything that belongs to one fit and to no other.
+
+    Args:
+        plan: What the user asked for.
+        run_dir: Folder of this fit, None to write nothing.
+        arguments: Arguments of ``fit`` by name; empty where the call is not known.
+
+    Attributes:
+        core: The monitor; None until the end of the first epoch.
+        restored_step: Step whose weights were put back, None while none were.
+        stopped_epoch: Epoch at which training was stopped, 0 if it was not.
+    """
+
+    def __init__(self, plan: Plan, *, run_dir: Path | None, arguments: Mapping[str, Any]) -> None:
+        self.plan = plan
+        self.core = plan.core
+        self.restored_step: int | None = None
+        self.stopped_epoch = 0
+        self._run_dir = run_dir
+        self._arguments = arguments
+        self._guard = Guard(strict=plan.strict)
+        self._best = BestWeights()
+        self._opened = self._validated = self._warned = self._ended = False
+
+    def log(self, model: Any, epoch: int, logs: Mapping[str, Any], steps: int | None) -> bool:
+        """Take in the logs of an epoch.
+
+        Args:
+            model: The model that is fitted.
+            epoch: Index of the epoch.
+            logs: Logs of the epoch as Keras hands them over.
+            steps: Steps of an epoch where Keras tells.
+
+        Returns:
+            Whether training should stop.
+        """
+        if self._ended or not self._guard.on("monitor"):
+            return False
+        with self._guard.protect("monitor", still=_STILL):
+            return self._log(model, epoch, logs, steps)
+        return False
+
+    def end(self, model: Any, *, failed: bool = False) -> None:
+        """Restore the best weights and close what was opened; a second time does nothing.
+
+        Args:
+            model: The model that was fitted.
+            failed: Whether an exception ended the fit; nothing is said about the data then.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        self._arguments = {}
+        if self.plan.restore and self._best.step is not None:
+            with self._guard.protect("restore", still=_UNCHANGED):
+                self._restore(model)
+        if self.core is not None and self.plan.core is None:
+            self.core.close()
+        if not failed:
+            self._say_what_is_missing()
+
+    def _log(self, model: Any, epoch: int, logs: Mapping[str, Any], steps: int | None) -> bool:
+        core = self._open(model, steps)
+        train, val = self._split(logs)
+        if self.plan.metric is not None and self.plan.metric not in val and not self._validated:
+            self._unknown(val)
+            val = {}
+        rate = logs["learning_rate"] if "learning_rate" in logs else learning_rate(model)
+        core.log(step=epoch, train=train, val=val, learning_rate=rate)
+        name = core.config.metric or core.diagnosis.metrics.val
+        if name not in val:
+            return False
+        self._validated = True
+        if self.plan.restore and core.best_step == epoch and self._guard.on("restore"):
+            with self._guard.protect("restore", still=f"is judged as before; at the end {_UNCHANGED}"):
+                self._best.keep(model, epoch)
+        if core.should_stop and not self.stopped_epoch:
+            self.stopped_epoch = epoch
+            self._say(f"epoch {epoch}: training is stopped.")
+        return core.should_stop
+
+    def _open(self, model: Any, steps: int | None) -> Monitor:
+        # Not before the end of the first epoch: only then has Keras built everything that is read here.
+        if self.core is not None and self._opened:
+            return self.core
+        facts = self._facts(model, steps)
+        if self.core is None:
+            settings = dict(self.plan.settings)
+            if settings.get("mode", "auto") == "auto" and self.plan.metric is not None:
+                settings["mode"] = metric_direction(model, self.plan.metric) or "auto"
+            self.core = Monitor(self._run_dir, facts=facts, metric=self.plan.metric, **settings)
+        elif not self.plan.facts_given:
+            self.core.know(facts)
+        self._opened = True
+        return self.core
+
+    def _facts(self, model: Any, steps: int | None) -> Facts:
+        with self._guard.protect("facts", still="everything is judged, advice knows less"):
+            return read_facts(model, self._arguments, steps=steps, early_stopping=self.plan.restore)
+        return Facts(framework="keras", early_stopping=self.plan.restore)
+
+    def _split(self, logs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        train: dict[str, Any] = {}
+        val: dict[str, Any] = {}
+        for name, value in logs.items():
+            split, bare = (val, name.removeprefix(VAL)) if name.startswith(VAL) else (train, name)
+            # A metric may be an array (F1Score for each class): only the one that is asked for must be a number.
+            if name != "learning_rate" and (bare == self.plan.metric or _is_number(value)):
+                split[bare] = value
+        return train, val
+
+    def _unknown(self, val: Mapping[str, Any]) -> None:
+        if self._warned or not val:
+            return  # an epoch without validation is normal (`validation_freq`)
+        self._warned = True
+        message = unknown_name("monitor", f"{VAL}{self.plan.metric}", [f"{VAL}{name}" for name in val])
+        if self.plan.strict:
+            raise UsageError(message)
+        self._guard.warn(f"{message} Training goes on and is judged only once that metric is there.")
+
+    def _restore(self, model: Any) -> None:
+        self._best.restore(model)
+        self.restored_step = self._best.step
+        self._say(f"the weights of epoch {self.restored_step} are restored, its validation value was the best.")
+
+    def _say_what_is_missing(self) -> None:
+        best = self.core.best_step if self.core is not None else None
+        if self._opened and not self._validated and not self._warned and self._guard.on("monitor"):
+            message = "no validation metric was seen, so nothing was judged: give fit validation_data."
+            if self.plan.strict:
+                raise UsageError(message)
+            self._guard.warn(message)
+        elif self.plan.restore and self._guard.on("restore") and best is not None and self._best.step != best:
+            self._guard.warn(
+                f"the best step {best} was before this fit: its weights are not in memory and the model "
+                "keeps those it has. Load the checkpoint of that step."
+            )
+
+    def _say(self, message: str) -> None:
+        if self.plan.verbose <= 0:
+            return
+        if keras.config.is_interactive_logging_enabled():
+            print(f"overfit-monitor: {message}")
+        else:
+            logger.info("overfit-monitor: %s", message)
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True
