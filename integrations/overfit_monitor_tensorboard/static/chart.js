@@ -1,0 +1,79 @@
+/** Train and validation over the gap between them: two charts with one x axis and one cursor. */
+
+import { h } from "./dom.js";
+import { markerLegend, marksOf } from "./markers.js";
+import { createPanel } from "./panel.js";
+
+/**
+ * @typedef {import("./api.js").RunDetail} RunDetail
+ * @typedef {import("./panel.js").Curve} Curve
+ */
+
+let charts = 0;
+
+/**
+ * @param {RunDetail} detail
+ * @returns {{element: HTMLElement, update: (detail: RunDetail) => void, redraw: () => void, close: () => void}}
+ */
+export function createCharts(detail) {
+  charts += 1;
+  let marks = marksOf(detail);
+  const shared = { sync: `overfit-${charts}`, marks: () => marks };
+  const losses = createPanel({
+    ...shared,
+    title: "Train and validation",
+    note: "",
+    curves: lossCurves(detail),
+    height: 300,
+    main: true,
+  });
+  const gap = createPanel({
+    ...shared,
+    title: "Generalization gap",
+    note: detail.diagnosis.metrics.mode === "max" ? "train minus validation" : "validation minus train",
+    curves: gapCurves(detail),
+    height: 150,
+    main: false,
+  });
+  const key = h("div", {}, markerLegend(marks));
+  gap.element.hidden = !detail.series.gap.length;
+  return {
+    element: h("div", { class: "charts" }, losses.element, key, gap.element),
+    update(latest) {
+      marks = marksOf(latest);
+      key.replaceChildren(markerLegend(marks));
+      losses.update(lossCurves(latest));
+      gap.element.hidden = !latest.series.gap.length;
+      gap.update(gapCurves(latest));
+    },
+    redraw() {
+      losses.redraw();
+      gap.redraw();
+    },
+    close() {
+      losses.close();
+      gap.close();
+    },
+  };
+}
+
+/**
+ * @param {RunDetail} detail
+ * @returns {Curve[]}
+ */
+function lossCurves({ series, tags }) {
+  /** @type {Curve[]} */
+  const curves = [
+    { name: "train", short: "train", label: tags.train ?? "train", width: 1.5, dash: [6, 3], points: series.train },
+    { name: "val", short: "validation", label: tags.val ?? "validation", width: 2, points: series.val },
+  ];
+  return curves.filter((curve) => curve.points.length);
+}
+
+/**
+ * @param {RunDetail} detail
+ * @returns {Curve[]}
+ */
+function gapCurves({ series }) {
+  return [{ name: "gap", short: "gap", label: "gap", width: 1.75, points: series.gap }];
+}

@@ -1,0 +1,49 @@
+/** Numbers and names as people read them. */
+
+const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+export const NONE = "–";
+
+/**
+ * A step, with separators; a dash where it is unknown.
+ * @param {number | null | undefined} value
+ */
+export function step(value) {
+  return value === null || value === undefined ? NONE : WHOLE.format(value);
+}
+
+/**
+ * Four significant digits; numbers that are far from 1 in powers of ten.
+ * @param {unknown} value
+ */
+export function number(value) {
+  if (value === null || value === undefined) return NONE;
+  if (typeof value !== "number") return String(value);
+  const size = Math.abs(value);
+  if (value === 0 || (Number.isInteger(value) && size < 1e6)) return WHOLE.format(value);
+  if (size >= 1e5 || size < 1e-3) return value.toExponential(2).replace("e+", "e");
+  return String(Number(value.toPrecision(4)));
+}
+
+/**
+ * A stable id in words: ``train_val_shift`` becomes ``Train val shift``.
+ * @param {string} id
+ */
+export function words(id) {
+  return sentence(id.replace(/[_-]+/g, " "));
+}
+
+/**
+ * With a capital letter at its beginning.
+ * @param {string} text
+ */
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/**
+ * The time of day, with seconds.
+ * @param {Date} date
+ */
+export function clock(date) {
+  return date.toLocaleTimeString("en-GB");
+}
