@@ -12,7 +12,8 @@ export function codeBlock(code) {
     button.textContent = done ? "Copied" : "Press Ctrl+C";
     setTimeout(() => (button.textContent = "Copy"), 2000);
   }
-  return h("div", { class: "code" }, h("pre", { tabindex: 0 }, text), button);
+  const bar = h("div", { class: "code-bar quiet" }, "Code", button);
+  return h("div", { class: "code" }, bar, h("pre", { tabindex: 0 }, text));
 }
 
 /**

@@ -28,16 +28,16 @@ export function noRuns() {
  * A notice where not one run could be judged for want of a validation metric, null otherwise.
  * @param {import("./api.js").RunRow[]} runs
  */
-export function allJudged(runs) {
+export function noneJudged(runs) {
   if (runs.some((run) => run.val_tag)) return null;
-  return h(
-    "div",
-    { class: "notice" },
-    h("strong", {}, "Cannot judge, because no run here has a validation metric. "),
-    "Log one beside the train metric, under a name such as ",
-    ...NAMES.flatMap((name, i) => [i ? (i === NAMES.length - 1 ? " or " : ", ") : "", h("code", {}, name)]),
-    ".",
-  );
+  const why = h("strong", {}, "Cannot judge, because no run here has a validation metric. ");
+  return h("div", { class: "notice" }, why, ...logOne());
+}
+
+/** What to do where there is no validation metric. */
+export function logOne() {
+  const names = NAMES.flatMap((name, i) => [[", ", " or "][Number(i === NAMES.length - 1)], h("code", {}, name)]).slice(1);
+  return ["Log one beside the train metric, under a name such as ", ...names, "."];
 }
 
 /**

@@ -83,7 +83,11 @@ export function createPanel({ title, note, curves, height, main, sync, marks }) 
 
   function settings() {
     const font = `12px ${FONT}`;
-    const axis = { stroke: colour("--quiet"), font, grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false } };
+    const grid = { stroke: colour("--grid"), width: 1 };
+    const axis = { stroke: colour("--quiet"), font, grid, ticks: { show: false } };
+    // On a log scale only the powers of ten, which are also the ones with a number.
+    const decades = (/** @type {any} */ _, /** @type {number[]} */ splits) =>
+      splits.map((value) => (Number.isInteger(Math.log10(value)) ? value : null));
     const values = (/** @type {any} */ _, /** @type {(number | null)[]} */ splits) =>
       splits.map((value) => (value === null ? "" : number(value)));
     return {
@@ -95,7 +99,7 @@ export function createPanel({ title, note, curves, height, main, sync, marks }) 
       scales: { x: { time: false }, y: log ? { distr: 3 } : {} },
       axes: [
         { ...axis, size: 28, gap: 6, space: 60, incrs: WHOLE_STEPS, values },
-        { ...axis, size: AXIS_WIDTH, gap: 8, space: 34, values },
+        { ...axis, size: AXIS_WIDTH, gap: 8, space: 34, values, grid: log ? { ...grid, filter: decades } : grid },
       ],
       series: [{}, ...shown.map(line)],
       hooks: {

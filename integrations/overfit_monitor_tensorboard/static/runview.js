@@ -3,6 +3,7 @@
 import { createCharts } from "./chart.js";
 import { codeBlock } from "./code.js";
 import { h, section } from "./dom.js";
+import { logOne } from "./empty.js";
 import { number, sentence, step, words } from "./format.js";
 import { addressOf } from "./host.js";
 import { badge, severityMark } from "./verdict.js";
@@ -66,12 +67,21 @@ function headline({ diagnosis, sampled, tags }) {
     ["Last step", step(diagnosis.step)],
   ].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
   const better = diagnosis.metrics.mode === "max" ? "higher is better" : "lower is better";
-  const pair = h("div", { class: "wide" }, h("dt", {}, "Compared"), h("dd", { class: "tags" }, h("span", { class: "ink-val" }, tags.val ?? "no validation metric"), " with ", h("span", { class: "ink-train" }, tags.train ?? "no train metric"), h("span", { class: "quiet" }, `, ${better}`)));
+  const pair = h("div", { class: "wide" }, h("dt", {}, "Compared"), h("dd", { class: "tags" }, named("val", tags.val), " with ", named("train", tags.train), h("span", { class: "quiet" }, `, ${better}`)));
   return [
     h("div", { class: "verdict-line" }, badge(diagnosis.verdict, "large"), sampled && h("span", { class: "tag" }, "sampled")),
     h("dl", { class: "facts" }, ...facts, pair),
     sampled && sampledNotice(),
   ].filter((part) => part !== false);
+}
+
+/**
+ * @param {"train" | "val"} split
+ * @param {string | null} tag
+ */
+function named(split, tag) {
+  const missing = split === "val" ? "no validation metric" : "no train metric";
+  return h("span", { class: tag ? `ink-${split}` : "quiet" }, tag ?? missing);
 }
 
 function sampledNotice() {
@@ -88,10 +98,10 @@ function sampledNotice() {
 }
 
 /** @param {RunDetail} detail */
-function explanation({ diagnosis, alerts }) {
+function explanation({ diagnosis, alerts, tags }) {
   const { findings, recommendations, not_judged: notJudged, notes } = diagnosis;
   return [
-    section("Findings", ...(findings.length ? findings.map(finding) : [h("p", { class: "quiet" }, nothingFound(diagnosis))])),
+    section("Findings", ...(findings.length ? findings.map(finding) : [h("p", {}, nothingFound(diagnosis))]), !tags.val && h("p", {}, ...logOne())),
     section("Recommendations", ...recommendations.map(recommendation)),
     section("Alerts raised live", alerts.length > 0 && h("ol", { class: "alerts" }, ...alerts.map(alert))),
     section("Notes", ...notes.map((note) => h("p", {}, note))),

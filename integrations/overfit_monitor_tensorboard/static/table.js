@@ -1,7 +1,7 @@
 /** The table of all runs, the worst first. */
 
 import { h } from "./dom.js";
-import { allJudged, noMatch, noRuns } from "./empty.js";
+import { noMatch, noneJudged, noRuns } from "./empty.js";
 import { sentence, step } from "./format.js";
 import { addressOf } from "./host.js";
 import { sparkline } from "./sparkline.js";
@@ -123,7 +123,7 @@ export function createTable(open) {
     bar.hidden = table.hidden = runs.length === 0;
     table.hidden = shown.length === 0;
     status.textContent = shown.length < runs.length ? `${shown.length} of ${runs.length} runs` : "";
-    notice.replaceChildren(...(runs.length ? [allJudged(runs)] : [noRuns()]).filter((part) => part !== null));
+    notice.replaceChildren(...(runs.length ? [noneJudged(runs)] : [noRuns()]).filter((part) => part !== null));
     below.replaceChildren(...underneath(shown.length));
     if (focused) focusRun(focused);
   }
