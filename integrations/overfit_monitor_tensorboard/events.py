@@ -1,0 +1,178 @@
+"""Event files in, runs out; TensorFlow is never imported."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import tensorboard  # noqa: F401  # costs nothing; without it this reader is not offered
+
+from overfit_monitor.errors import UnreadableError
+from overfit_monitor.readers.base import Run
+from overfit_monitor.readers.pairing import Names, merge
+from overfit_monitor_tensorboard.alerts import AlertState, decode
+from overfit_monitor_tensorboard.framing import Damage, Record, looks_like_records, read_records
+from overfit_monitor_tensorboard.grouping import ROOT, Group, choose_curves, group
+from overfit_monitor_tensorboard.names import ALERTS_TAG, PLUGIN_NAME
+
+if TYPE_CHECKING:
+    from overfit_monitor_tensorboard.grouping import Curve
+
+SCALARS = "scalars"
+_DT_FLOAT, _DT_DOUBLE, _DT_STRING = 1, 2, 7
+# A payload beyond this that holds no scalar (an image, a graph) is passed over without checking its CRC.
+_CHECKED_BYTES = 1 << 16
+
+
+@dataclass(slots=True)
+class Folder:
+    """What the event files of one folder hold.
+
+    Attributes:
+        curves: Points (step, value) by tag, in the order in which they were logged.
+        state: The newest alert state of ours, None where there is none.
+        sequence: Sequence number of that state, -1 where there is none.
+        notes: What was wrong with the files.
+    """
+
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    state: AlertState | None = None
+    sequence: int = -1
+    notes: list[str] = field(default_factory=list)
+
+
+@final
+class EventReader:
+    """Reads TensorBoard event files, one run for each group of folders that belong together.
+
+    A damaged record is skipped and noted with file and offset; what follows it is read.
+
+    Args:
+        names: Labels of the curves to compare, None to go by their names.
+    """
+
+    name = "tensorboard"
+
+    def __init__(self, names: Names | None = None) -> None:
+        self.names = names
+
+    def recognizes(self, path: Path, head: bytes) -> bool:
+        """Return whether the name says so, or the file begins with a record whose CRC is right."""
+        return ".tfevents." in path.name or looks_like_records(head)
+
+    def read(self, paths: Sequence[Path], root: Path) -> Iterator[Run]:
+        """Read event files; see `overfit_monitor.readers.base.Reader.read`.
+
+        Raises:
+            UnreadableError: There is not one record that could be read in any of the files.
+        """
+        by_folder: dict[str, list[Path]] = {}
+        for path in sorted(paths):
+            by_folder.setdefault(_relative(path.parent, root), []).append(path)
+        folders = {name: read_folder(files) for name, files in by_folder.items()}
+        if not any(folder.curves for folder in folders.values()):
+            raise UnreadableError(_nothing_in(folders, root))
+        yield from (
+            _run(found, folders, root, self.names) for found in group({n: f.curves for n, f in folders.items()})
+        )
+
+
+def read_folder(paths: Sequence[Path]) -> Folder:
+    """Read the event files of one folder in the order given, which should be that of their names."""
+    folder = Folder()
+    plugins: dict[str, str] = {}
+    for path in paths:
+        damage = Damage(path)
+        try:
+            read = 0
+            for record in read_records(path, damage):
+                read += 1
+                _take(record, folder, plugins, damage)
+            if not read:
+                folder.notes.append(f"{path}: no record could be read ({path.stat().st_size} bytes).")
+        except OSError as error:
+            folder.notes.append(f"{path}: {error.strerror or error}.")
+        folder.notes.extend(damage.notes())
+    return folder
+
+
+def _take(record: Record, folder: Folder, plugins: dict[str, str], damage: Damage) -> None:
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    try:
+        event = Event.FromString(record.payload)
+    except DecodeError:
+        damage.at(record.offset)
+        return
+    found = [(value.tag, number) for value in event.summary.value if (number := _scalar(value, plugins)) is not None]
+    states = [value for value in event.summary.value if value.tag == ALERTS_TAG]
+    checked = bool(found or states) or len(record.payload) <= _CHECKED_BYTES
+    if checked and not record.intact():
+        damage.at(record.offset)
+        return
+    for tag, number in found:
+        folder.curves.setdefault(tag, []).append((event.step, number))
+    for value in states:
+        if event.step >= folder.sequence and (state := _state(value)) is not None:
+            folder.state, folder.sequence = state, event.step
+
+
+def _scalar(value: Any, plugins: dict[str, str]) -> float | None:
+    kind = value.WhichOneof("value")
+    if kind == "simple_value":
+        return float(value.simple_value)
+    if kind != "tensor" or value.tensor.dtype == _DT_STRING:
+        return None
+    # Writers may give the metadata of a tag with its first record only.
+    plugin = plugins.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
+    return _number(value.tensor) if plugin == SCALARS else None
+
+
+def _number(tensor: Any) -> float | None:
+    content = tensor.tensor_content
+    if tensor.dtype == _DT_FLOAT and len(content) == 4:
+        return float(struct.unpack("<f", content)[0])
+    if tensor.dtype == _DT_DOUBLE and len(content) == 8:
+        return float(struct.unpack("<d", content)[0])
+    from tensorboard.util.tensor_util import make_ndarray
+
+    try:
+        array = make_ndarray(tensor)
+        return float(array.item()) if array.size == 1 else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _state(value: Any) -> AlertState | None:
+    ours = value.metadata.plugin_data.plugin_name in (PLUGIN_NAME, "")
+    return decode(value.tensor.string_val[0]) if ours and value.tensor.string_val else None
+
+
+def _run(found: Group, folders: Mapping[str, Folder], root: Path, names: Names | None) -> Run:
+    parts = [folders[name] for name in dict.fromkeys(curve.folder for curve in found.curves)]
+    state = next((part.state for part in parts if part.state is not None), None)
+    choice = choose_curves(found.curves, state, names)
+    return Run(
+        name=root.resolve().name if found.name == ROOT else found.name,
+        source=str(root if found.name == ROOT else root / found.name),
+        observations=merge(_points(found.curves, folders), places=choice.places),
+        settings=choice.settings,
+        notes=choice.notes + tuple(note for part in parts for note in part.notes),
+    )
+
+
+def _points(curves: Sequence[Curve], folders: Mapping[str, Folder]) -> dict[str, list[tuple[int, float]]]:
+    return {curve.label: folders[curve.folder].curves[curve.tag] for curve in curves}
+
+
+def _relative(folder: Path, root: Path) -> str:
+    return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else folder.as_posix()
+
+
+def _nothing_in(folders: Mapping[str, Folder], root: Path) -> str:
+    notes = [note for folder in folders.values() for note in folder.notes]
+    return notes[0] if notes else f"{root}: the event files hold no scalar."

@@ -1,0 +1,136 @@
+"""Which folders of a log form one run, and which of its curves are compared.
+
+TensorBoard calls every folder with an event file a run. Some writers spread one
+training run over several:
+
+| written by | folders | names here |
+|---|---|---|
+| Keras | ``exp/train``, ``exp/validation`` | ``train/epoch_loss``, ``validation/epoch_loss`` |
+| torch ``add_scalars("Loss", …)`` | ``exp/Loss_train``, ``exp/Loss_val`` | ``Loss_train/Loss``, ``Loss_val/Loss`` |
+| this package | ``exp``, ``exp/overfit-monitor`` | as they are, ``overfit-monitor/overfit/val`` |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from overfit_monitor.readers.pairing import TRAIN_WORDS, VAL_WORDS, Names, Place, heads, heads_note, pair, place
+from overfit_monitor_tensorboard.alerts import AlertState
+from overfit_monitor_tensorboard.names import PREFIX, SUB_FOLDER, TRAIN_TAG, VAL_TAG
+
+ROOT = "."
+_FOR_CURVES_OF_UNKNOWN_NAME = "loss"
+
+
+class Curve(NamedTuple):
+    """One scalar curve of a run.
+
+    Attributes:
+        folder: The folder TensorBoard calls a run.
+        tag: Its tag there.
+        label: Its name in the run as a whole; what pairing goes by.
+    """
+
+    folder: str
+    tag: str
+    label: str
+
+
+class Group(NamedTuple):
+    """One training run: its name and its curves, sorted by label."""
+
+    name: str
+    curves: tuple[Curve, ...]
+
+
+class Choice(NamedTuple):
+    """Which curves are compared.
+
+    Attributes:
+        places: Split and metric by label.
+        settings: Settings for the monitor, where our own records tell them.
+        notes: Remarks on how the curves were understood.
+    """
+
+    places: dict[str, Place]
+    settings: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def group(tags: Mapping[str, Iterable[str]]) -> list[Group]:
+    """Return the runs that these folders form, sorted by name.
+
+    Args:
+        tags: Tags of the scalar curves by folder, relative to the log's root (``.``), with ``/``.
+    """
+    known = {folder: sorted(names) for folder, names in tags.items()}
+    members: dict[str, dict[str, Curve]] = {}
+    for folder in sorted(known):
+        home = _home(folder, known)
+        curves = members.setdefault(home, {})
+        for tag in known[folder]:
+            label = _label(folder, home, tag, curves)
+            curves[label] = Curve(folder, tag, label)
+    return [Group(name, tuple(curves[label] for label in sorted(curves))) for name, curves in sorted(members.items())]
+
+
+def choose_curves(curves: Iterable[Curve], state: AlertState | None, names: Names | None = None) -> Choice:
+    """Choose what is compared: the run's own train and validation curves, or else those that we wrote.
+
+    Args:
+        curves: The curves of one run.
+        state: Its alert state, None where there is none.
+        names: The user's own choice of labels, which goes before everything.
+
+    Raises:
+        UsageError: A chosen label is not in the run.
+    """
+    given = list(curves)
+    if names is not None:
+        return Choice(names.places([curve.label for curve in given]), {})
+    chosen = pair(curve.label for curve in given if not curve.tag.startswith(PREFIX))
+    metrics = {split: {p.metric for p in chosen.values() if p.split == split} for split in ("train", "val")}
+    metric = state.metrics.val if state else None
+    settings = {} if state is None or metric is None else {"metric": metric, "mode": state.metrics.mode}
+    if metrics["train"] & metrics["val"] or not any(curve.tag == VAL_TAG for curve in given):
+        parts = heads(chosen)
+        known = metric in metrics["val"] or (metric == "loss" and parts)
+        return Choice(chosen, settings if known else {}, (heads_note(parts),) if parts else ())
+    name = metric or _FOR_CURVES_OF_UNKNOWN_NAME
+    ours = {c.label: Place("train", name, 0) for c in given if c.tag == TRAIN_TAG}
+    ours |= {c.label: Place("val", name, 0) for c in given if c.tag == VAL_TAG}
+    return Choice(ours, settings)
+
+
+def _home(folder: str, tags: Mapping[str, list[str]]) -> str:
+    parent, _, last = folder.rpartition("/")
+    if folder == ROOT or not (last == SUB_FOLDER or _is_part(last, tags[folder])):
+        return folder
+    parent = parent or ROOT
+    return _home(parent, tags) if tags.get(parent) else parent
+
+
+def _is_part(folder: str, tags: list[str]) -> bool:
+    split = _split_of(folder)
+    if split is not None:
+        # A folder that holds both splits is a run that happens to be called `train` or `test`.
+        return all(where is None or where.split == split for where in map(place, tags))
+    heads = (tag.replace("/", "_") + "_" for tag in tags)
+    return any(folder.startswith(head) and place(folder.removeprefix(head)) is not None for head in heads)
+
+
+def _split_of(folder: str) -> str | None:
+    word = folder.lower()
+    if word in VAL_WORDS:
+        return "val"
+    return "train" if word in TRAIN_WORDS else None
+
+
+def _label(folder: str, home: str, tag: str, taken: Mapping[str, Curve]) -> str:
+    if folder == home:
+        return tag
+    below = folder if home == ROOT else folder.removeprefix(home + "/")
+    # `train/train_loss` would read as Hugging Face's mean over a whole run; the tag alone says it all.
+    plain = place(tag) is not None and _split_of(below) is not None and tag not in taken
+    return tag if plain else f"{below}/{tag}"
