@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,10 +35,40 @@ class Run:
     notes: tuple[str, ...] = ()
 
 
-class Reader(Protocol):
-    """Reads one file format. It has no state and knows nothing of verdicts."""
+def printable(path: str | PathLike[str]) -> str:
+    """Return a path as text that can be written as UTF-8, whatever bytes the name is made of."""
+    return fspath(path).encode("utf-8", "backslashreplace").decode()
 
-    name: str
+
+def run_name(path: Path, root: Path) -> str:
+    """Return the name of a run in a file: its place below the root, without the suffix."""
+    below = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
+    return printable(below.with_suffix("").as_posix())
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a file or a run was not judged, in one line.
+
+    Attributes:
+        source: File or folder.
+        message: What is wrong, with the place in the file where there is one.
+    """
+
+    source: str
+    message: str
+
+
+class Reader(Protocol):
+    """Reads one file format. It has no state and knows nothing of verdicts.
+
+    It is made without arguments, or with ``names=`` (a `overfit_monitor.readers.pairing.Names`)
+    where the user says what is compared with what.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the format."""
 
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Return whether this is a file of the format, from its name and its first ``HEAD_BYTES`` bytes."""

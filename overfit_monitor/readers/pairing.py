@@ -10,14 +10,17 @@ One table of conventions for columns and tags alike:
 | fastai | ``train_loss`` | ``valid_loss`` |
 | PyTorch tutorials, ``add_scalars`` | ``Loss/train``, ``Loss_train/Loss`` | ``Loss/test``, ``Loss/val`` |
 | YOLO | ``train/box_loss`` | ``val/box_loss`` |
+| by hand | ``Train Loss``, ``trainLoss``, ``train_losses`` | ``Val Loss``, ``valLoss``, ``val_losses`` |
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from overfit_monitor.errors import UsageError, unknown_name
 from overfit_monitor.records import Observation
 
 Split = Literal["train", "val"]
@@ -27,7 +30,8 @@ TRAIN_WORDS = frozenset({"train", "training", "tr", "trn"})
 # The earlier word wins where a log has both, validation and test.
 VAL_WORDS = ("val", "valid", "validation", "dev", "eval", "holdout", "test", "testing")
 NO_METRIC = frozenset({"epoch", "step", "avg", "average", "mean", "running"})
-RATE_WORDS = frozenset({"lr", "learning_rate", "learning-rate"})
+RATE_WORDS = ({"lr"}, {"learning", "rate"})
+PLURALS = {"losses": "loss", "accuracies": "accuracy", "accs": "acc", "errors": "error"}
 
 
 class Place(NamedTuple):
@@ -54,7 +58,7 @@ Place(split='train', metric='loss', rank=0))
         >>> place("loss") is None
         True
     """
-    words = [word for word in re.split(r"[\s/_.\-|:]+", name.strip().lower()) if word]
+    words = words_of(name)
     split, rank = _split_of(words)
     if split is None:
         return None
@@ -63,6 +67,51 @@ Place(split='train', metric='loss', rank=0))
     # `train/train_loss` is Hugging Face's mean over the whole run, not a curve.
     whole_run = name.strip().lower() == "train/train_loss"
     return None if whole_run else Place(split, metric, 2 * rank + ("step" in words))
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words a name is made of, in lower case and in the singular.
+
+    Example:
+        >>> words_of("trainLoss"), words_of("Val Losses"), words_of("metrics/mAP50")
+        (['train', 'loss'], ['val', 'loss'], ['metrics', 'map50'])
+    """
+    # Two lower-case letters before the capital, so that mAP and rMSE stay one word.
+    spread = re.sub(r"(?<=[a-z]{2})(?=[A-Z])", " ", name.strip())
+    return [PLURALS.get(word, word) for word in re.split(r"[\s/_.\-|:]+", spread.lower()) if word]
+
+
+def is_rate(name: str) -> bool:
+    """Return whether a name is that of a learning rate (``lr``, ``lr-Adam``, ``lr/pg0``, ``Learning Rate``)."""
+    words = [word for word in words_of(name) if word not in TRAIN_WORDS]
+    return any(rate <= set(words[: len(rate)]) for rate in RATE_WORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The user's own choice of what is compared with what, instead of `pair`.
+
+    Attributes:
+        val: Name of the validation column or tag.
+        train: Name of the train column or tag, None for none.
+    """
+
+    val: str
+    train: str | None = None
+
+    def places(self, seen: Collection[str]) -> dict[str, Place]:
+        """Return the places of the chosen names, as `pair` does for all.
+
+        Raises:
+            UsageError: A name is not among those seen.
+        """
+        for name in (self.val, self.train):
+            if name is not None and name not in seen:
+                raise UsageError(unknown_name("name", name, seen))
+        told = place(self.val)
+        metric = told.metric if told else self.val
+        places = {} if self.train is None else {self.train: Place("train", metric, 0)}
+        return places | {self.val: Place("val", metric, 0)}
 
 
 def pair(names: Iterable[str]) -> dict[str, Place]:
@@ -77,7 +126,7 @@ def pair(names: Iterable[str]) -> dict[str, Place]:
     val_metrics = {where.metric for where in placed.values() if where.split == "val"}
     trained = {where.metric for where in placed.values() if where.split == "train"}
     for name in seen:
-        bare = "_".join(word for word in re.split(r"[\s/_.\-|:]+", name.strip().lower()) if word not in NO_METRIC)
+        bare = "_".join(word for word in words_of(name) if word not in NO_METRIC)
         if name not in placed and bare in val_metrics - trained:
             placed[name] = Place("train", bare, 0)
     best: dict[tuple[Split, str], str] = {}
@@ -88,6 +137,34 @@ def pair(names: Iterable[str]) -> dict[str, Place]:
     return {name: placed[name] for name in best.values()}
 
 
+def heads(places: Mapping[str, Place]) -> tuple[str, ...]:
+    """Return the metrics whose sum is the loss, where a run logs several losses and no total.
+
+    YOLO does: ``box_loss``, ``cls_loss``, ``dfl_loss``. Empty where there is a total, fewer
+    than two parts, or a part that is not on both sides.
+    """
+    parts: dict[Split, list[str]] = {"train": [], "val": []}
+    for where in places.values():
+        if where.metric == "loss" or where.metric.endswith("_loss"):
+            parts[where.split].append(where.metric)
+    together = parts["val"]
+    same = set(together) == set(parts["train"]) and "loss" not in together
+    return tuple(together) if same and len(together) > 1 else ()
+
+
+def heads_note(parts: Collection[str]) -> str:
+    """Return the remark that belongs to a loss made by `with_total`."""
+    *others, last = parts
+    return f"no total loss was logged: 'loss' is the sum of {', '.join(others)} and {last}."
+
+
+def with_total(metrics: dict[str, float], parts: Collection[str]) -> dict[str, float]:
+    """Return the metrics with ``loss`` added, where all parts of it are there."""
+    if parts and all(name in metrics for name in parts):
+        return metrics | {"loss": sum(metrics[name] for name in parts)}
+    return metrics
+
+
 def merge(series: Mapping[str, Points], *, places: Mapping[str, Place] | None = None) -> list[Observation]:
     """Merge named series of (step, value) into observations in the order of their steps.
 
@@ -96,16 +173,26 @@ def merge(series: Mapping[str, Points], *, places: Mapping[str, Place] | None = 
         places: What the names stand for; None asks `pair`.
 
     Returns:
-        One observation for each step, holding what was logged at that step. A restart inside
-        the series (the step goes back) preempts what was logged at or after that step before.
+        One observation for each step, holding what was logged at that step, with the total of
+        the `heads` of a loss. A restart inside the series (the step goes back) preempts what
+        was logged at or after that step before.
     """
     chosen = pair(series) if places is None else places
     rows: dict[int, dict[Split, dict[str, float]]] = {}
     for name, where in chosen.items():
         for step, value in _preempted(series[name]).items():
             rows.setdefault(step, {"train": {}, "val": {}})[where.split][where.metric] = value
-    rates = next((_preempted(series[name]) for name in series if name.strip().lower() in RATE_WORDS), {})
-    return [Observation(step=step, **rows[step], learning_rate=rates.get(step)) for step in sorted(rows)]
+    rates = next((_preempted(series[name]) for name in series if is_rate(name)), {})
+    parts = heads(chosen)
+    return [
+        Observation(
+            step=step,
+            train=with_total(rows[step]["train"], parts),
+            val=with_total(rows[step]["val"], parts),
+            learning_rate=rates.get(step),
+        )
+        for step in sorted(rows)
+    ]
 
 
 def _preempted(points: Points) -> dict[int, float]:

@@ -1,0 +1,223 @@
+"""The command line.
+
+Exit status: 0 nothing at or above ``--fail-on``, 1 something is, 2 could not
+judge, wrong usage, or a fault of ours. A crash never looks like a verdict.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from overfit_monitor.errors import OverfitMonitorError, UsageError
+
+if TYPE_CHECKING:
+    from overfit_monitor.readers.pairing import Names
+    from overfit_monitor.reports.base import CheckResult
+
+PROGRAM: Final = "overfit-monitor"
+COULD_NOT_JUDGE: Final = 2
+SETTINGS: Final = ("metric", "mode", "patience", "min_delta", "baseline", "start_from_epoch")
+EXAMPLES: Final = """\
+examples:
+  overfit-monitor check runs/                        every run below a folder
+  overfit-monitor check history.csv --format json    one file, for a program
+  overfit-monitor check runs/ --format junit --output report.xml --fail-on overfitting,diverging
+  overfit-monitor check log.csv --train tr --val te  columns with names of their own
+
+exit status:
+  0  no run is at or above --fail-on
+  1  a run is
+  2  none is, but something could not be judged (unreadable, no validation metric), or wrong usage
+
+settings are also read from [tool.overfit-monitor] of the nearest pyproject.toml that has it;
+those of the command line go before them, and both before those a journal holds.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Arguments without the program's name, None for those of the process.
+
+    Returns:
+        The exit status.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _run(arguments)
+    except OverfitMonitorError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("interrupted")
+    except BrokenPipeError:
+        # Whoever read our output has gone; what Python flushes at exit must go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return COULD_NOT_JUDGE
+    except Exception as error:
+        if debug:
+            raise
+        return _fail(f"internal error, please report: {type(error).__name__}: {error} (--debug shows where)")
+
+
+def _run(arguments: Sequence[str]) -> int:
+    if arguments[:1] == ["demo"]:
+        return _demo(list(arguments[1:]))
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as exit:
+        return exit.code if isinstance(exit.code, int) else COULD_NOT_JUDGE
+    command: Callable[[argparse.Namespace], int] = options.command
+    return command(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Overfitting diagnostics for finished and running training runs.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_check(commands)
+    commands.add_parser("demo", help="watch a small network overfit, live (needs the extra 'demo')", add_help=False)
+    return parser
+
+
+def _add_check(commands: Any) -> None:
+    check = commands.add_parser(
+        "check",
+        help="judge runs from their logs",
+        description="Judge runs from our journal, CSV tables, JSON histories and TensorBoard event files.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.set_defaults(command=_check)
+    check.add_argument("paths", nargs="+", metavar="PATH", help="file, or folder with any number of runs")
+    report = check.add_argument_group("report")
+    report.add_argument("--format", choices=("text", "json", "junit"), default="text", help="default: text")
+    report.add_argument("--output", type=Path, metavar="FILE", help="write the report there, not to the terminal")
+    report.add_argument(
+        "--fail-on",
+        action="append",
+        metavar="WORDS",
+        help="verdicts (healthy, overfitting, underfitting, diverging, inconclusive) or a severity (info, warning, "
+        "error) from which on a run fails; several with commas or by repeating; default: error",
+    )
+    what = check.add_argument_group("what is compared")
+    what.add_argument("--metric", metavar="NAME", help="metric to compare; default: loss, or else one known by name")
+    what.add_argument("--mode", choices=("min", "max", "auto"), help="whether lower or higher is better; default: auto")
+    what.add_argument("--val", metavar="NAME", help="column or tag of the validation metric, as in the file")
+    what.add_argument("--train", metavar="NAME", help="column or tag of the train metric; with --val")
+    stopping = check.add_argument_group("stopping policy, as in Keras")
+    stopping.add_argument("--patience", type=int, metavar="N", help="default: stop on evidence, not on a count")
+    stopping.add_argument("--min-delta", type=float, metavar="X", help="smallest change that is an improvement")
+    stopping.add_argument("--baseline", type=float, metavar="X", help="value to beat")
+    stopping.add_argument("--start-from-epoch", type=int, metavar="N", help="evaluations to wait for")
+    other = check.add_argument_group("other")
+    other.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings, instead of pyproject.toml")
+    other.add_argument("--debug", action="store_true", help="show the traceback of an internal error")
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"{PROGRAM} {version(PROGRAM)}")
+        parser.exit()
+
+
+def _check(options: argparse.Namespace) -> int:
+    from overfit_monitor.check import check, layered
+    from overfit_monitor.gate import Limit
+    from overfit_monitor.project import load_settings
+    from overfit_monitor.reports.base import EXIT_STATUS
+
+    project = load_settings(options.config)
+    told = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
+    limit = Limit.parse(options.fail_on or project.pop("fail_on", ()))
+    names = _names(options, project)
+    settings = layered(project, told)
+    if names is not None and settings.pop("metric", None) is not None:
+        raise UsageError("metric cannot go together with --val, which names it already.")
+    curves: dict[str, Sequence[float]] | None = {} if options.format == "text" else None
+    result = check(options.paths, settings=settings, names=names, limit=limit, curves=curves)
+    _write(result, options, curves or {})
+    return EXIT_STATUS[result.outcome]
+
+
+def _names(options: argparse.Namespace, project: dict[str, Any]) -> Names | None:
+    from overfit_monitor.readers.pairing import Names
+
+    from_project = project.pop("val", None), project.pop("train", None)
+    val, train = (options.val, options.train) if options.val or options.train else from_project
+    if val is None and train is not None:
+        raise UsageError("--train needs --val: the validation metric is what is judged.")
+    return None if val is None else Names(val=val, train=train)
+
+
+def _write(result: CheckResult, options: argparse.Namespace, curves: dict[str, Sequence[float]]) -> None:
+    report = _render(result, options, curves)
+    if options.output is None:
+        sys.stdout.write(report)
+        sys.stdout.flush()
+    else:
+        try:
+            options.output.write_text(report, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise UsageError(f"--output {options.output}: {error.strerror or error}") from None
+    if options.output is not None or options.format != "text":
+        for unread in result.errors:
+            _say(f"{unread.source}: {unread.message}")
+    if options.output is not None:
+        _say(f"{result.outcome}: {len(result.runs)} run(s); the report is in {options.output}")
+
+
+def _render(result: CheckResult, options: argparse.Namespace, curves: dict[str, Sequence[float]]) -> str:
+    if options.format == "json":
+        from overfit_monitor.reports.json import render as render_json
+
+        return render_json(result)
+    if options.format == "junit":
+        from overfit_monitor.reports.junit import render as render_junit
+
+        return render_junit(result)
+    from overfit_monitor.reports.text import render
+
+    return render(result, curves=curves, color=options.output is None and _shows_color(sys.stdout))
+
+
+def _shows_color(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _demo(arguments: list[str]) -> int:
+    from overfit_monitor.extensions import registered
+
+    for point in registered("commands"):
+        if point.name == "demo":
+            try:
+                command = point.load()
+            except ImportError as error:
+                return _fail(f'the demo needs more packages ({error}): pip install "{PROGRAM}[demo]"')
+            return int(command(arguments))
+    return _fail(f'the demo is not installed: pip install "{PROGRAM}[demo]"')
+
+
+def _fail(message: str) -> int:
+    _say(message)
+    return COULD_NOT_JUDGE
+
+
+def _say(message: str) -> None:
+    print(f"{PROGRAM}: {' '.join(message.splitlines())}", file=sys.stderr)

@@ -1,0 +1,206 @@
+"""Rows of a log as observations: which column is the step, which rows belong together.
+
+What every reader of rows shares, whatever the rows are written in.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
+from typing import Final, final, overload
+
+from overfit_monitor.errors import UnreadableError
+from overfit_monitor.metrics import direction
+from overfit_monitor.readers.pairing import Names, heads, heads_note, is_rate, pair, place, with_total, words_of
+from overfit_monitor.records import Observation
+
+# In the order of preference; the last are what an index column is called or not called.
+STEP_NAMES = ("epoch", "epochs", "ep", "step", "steps", "global_step", "iteration", "iterations", "iter")
+INDEX_NAMES = ("index", "", "unnamed:_0")
+LARGEST_STEP: Final = 2.0**53
+COLUMNS: Final = 1024
+
+
+def looks_like_log(names: Collection[str], chosen: Names | None = None) -> bool:
+    """Return whether columns with these names are those of a training log, not of any other table.
+
+    They are if one names a split and a metric of known direction, if a metric stands beside a
+    step, or if the user's choice is among them.
+
+    Example:
+        >>> looks_like_log(["train_loss"]), looks_like_log(["epoch", "acc"]), looks_like_log(["model", "acc"])
+        (True, True, False)
+    """
+    if chosen and chosen.val in names:
+        return True
+    if any((where := place(name)) and direction(where.metric) for name in names):
+        return True
+    stepped = any(_plain(name) in STEP_NAMES for name in names)
+    return stepped and any(place(name) or direction("_".join(words_of(name))) for name in names)
+
+
+@final
+class Column:
+    """Numbers of one column, 9 bytes each; a cell may be empty."""
+
+    __slots__ = ("known", "values")
+
+    def __init__(self) -> None:
+        self.values = array("d")
+        self.known = bytearray()
+
+    def append(self, value: float | None) -> None:
+        """Add the next cell."""
+        self.values.append(0.0 if value is None else value)
+        self.known.append(value is not None)
+
+    def is_steps(self) -> bool:
+        """Return whether there are numbers and all are whole, as steps are."""
+        cells = zip(self.values, self.known, strict=True)
+        return any(self.known) and all(not known or (_is_step(value)) for value, known in cells)
+
+
+@final
+class Table(Sequence[Observation]):
+    """Rows by column, read as a sequence of observations without one object a row.
+
+    The step is the column ``epoch``, or else ``step`` or ``iteration``, whichever tells the
+    validation rows apart, or else the number of the row, from 0. Rows with the same step
+    one after the other are one observation, until a validation value comes a second time.
+    A row without a step belongs to the next that has one.
+
+    Args:
+        names: Names of the columns.
+        chosen: What the user says is compared with what, None to go by the names.
+
+    Raises:
+        UnreadableError: There are more columns that look like metrics than anyone logs.
+        UsageError: A chosen name is not among the columns.
+    """
+
+    def __init__(self, names: Sequence[str], chosen: Names | None = None) -> None:
+        self.places = chosen.places(names) if chosen else pair(names)
+        self.parts = heads(self.places)
+        by_step_name = {_plain(name): name for name in reversed(names)}
+        self._step_names = [by_step_name[known] for known in STEP_NAMES + INDEX_NAMES if known in by_step_name]
+        self._rate = next((name for name in names if is_rate(name)), None)
+        rate = () if self._rate is None else (self._rate,)
+        self.wanted: tuple[str, ...] = tuple(dict.fromkeys([*self.places, *self._step_names, *rate]))
+        if len(self.wanted) > COLUMNS:
+            raise UnreadableError(f"{len(self.wanted)} columns look like metrics, more than {COLUMNS}")
+        self._columns = {name: Column() for name in self.wanted}
+        self._appenders = tuple(column.append for column in self._columns.values())
+        self._steps = array("q")
+        self._starts = array("q")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks on how the columns were understood."""
+        return (heads_note(self.parts),) if self.parts and self._validated() else ()
+
+    def append(self, cells: Sequence[float | None]) -> None:
+        """Add a row: one cell for each of `wanted`, None where it is empty."""
+        for append, cell in zip(self._appenders, cells, strict=True):
+            append(cell)
+
+    def close(self) -> Table:
+        """Find the steps and the rows that belong together, once all rows are there."""
+        self._steps = self._find_steps()
+        self._starts = array("q")
+        vals = [self._columns[name].known for name, where in self.places.items() if where.split == "val"]
+        seen = [False] * len(vals)
+        previous: int | None = None
+        for row, step in enumerate(self._steps):
+            now = [bool(known[row]) for known in vals]
+            if step != previous or any(map(bool.__and__, seen, now)):
+                self._starts.append(row)
+                seen, previous = now, step
+            else:
+                seen = list(map(bool.__or__, seen, now))
+        return self
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __iter__(self) -> Iterator[Observation]:
+        return (self._observation(index) for index in range(len(self)))
+
+    @overload
+    def __getitem__(self, index: int) -> Observation: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Observation]: ...
+    def __getitem__(self, index: int | slice) -> Observation | Sequence[Observation]:
+        if isinstance(index, slice):
+            return [self._observation(i) for i in range(*index.indices(len(self)))]
+        return self._observation(range(len(self))[index])
+
+    def _observation(self, index: int) -> Observation:
+        start = self._starts[index]
+        end = self._starts[index + 1] if index + 1 < len(self._starts) else len(self._steps)
+        values: dict[str, dict[str, float]] = {"train": {}, "val": {}}
+        for name, where in self.places.items():
+            value = self._latest(name, start, end)
+            if value is not None:
+                values[where.split][where.metric] = value
+        return Observation(
+            step=self._steps[start],
+            train=with_total(values["train"], self.parts),
+            val=with_total(values["val"], self.parts),
+            learning_rate=None if self._rate is None else self._latest(self._rate, start, end),
+        )
+
+    def _latest(self, name: str, start: int, end: int) -> float | None:
+        column = self._columns[name]
+        row = column.known.rfind(1, start, end)
+        return None if row < 0 else column.values[row]
+
+    def _validated(self) -> bool:
+        return any(any(self._columns[n].known) for n, where in self.places.items() if where.split == "val")
+
+    def _rows(self) -> list[int]:
+        """Return the rows with a validation value, or else those with any metric."""
+        for split in ("val", "train"):
+            flags = [self._columns[name].known for name, where in self.places.items() if where.split == split]
+            rows = [row for row, known in enumerate(zip(*flags, strict=True)) if any(known)]
+            if rows:
+                return rows
+        return []
+
+    def _find_steps(self) -> array[int]:
+        rows = self._rows()
+        best: tuple[int, str] | None = None
+        for name in self._step_names:
+            column = self._columns[name]
+            if not column.is_steps() or not all(column.known[row] for row in rows):
+                continue
+            repeats = sum(column.values[a] == column.values[b] for a, b in pairwise(rows))
+            if best is None or repeats < best[0]:
+                best = repeats, name
+        if best is None:
+            return array("q", range(self._height()))
+        return _filled(self._columns[best[1]])
+
+    def _height(self) -> int:
+        return len(next(iter(self._columns.values())).values) if self._columns else 0
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace(" ", "_")
+
+
+def _is_step(value: float) -> bool:
+    return math.isfinite(value) and value.is_integer() and abs(value) < LARGEST_STEP
+
+
+def _filled(column: Column) -> array[int]:
+    """Return the steps, each empty cell with the next step there is, or else the last."""
+    steps = array("q", (int(value) for value in column.values))
+    following = steps[column.known.rfind(1)]
+    for row in range(len(steps) - 1, -1, -1):
+        if column.known[row]:
+            following = steps[row]
+        else:
+            steps[row] = following
+    return steps

@@ -1,0 +1,90 @@
+"""Which files there are to read below a path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from overfit_monitor.journal import FILE_NAME
+from overfit_monitor.readers.base import HEAD_BYTES, Problem, printable
+from overfit_monitor.readers.csv_table import LFS_POINTER
+
+SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
+_FIRST_LINE_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that may hold runs.
+
+    Attributes:
+        path: The file.
+        root: Folder that was named, or the folder of a file that was.
+        head: Its first ``HEAD_BYTES`` bytes.
+        named: Whether the file itself was named.
+        journaled: Whether a journal lies in its folder or in one above it, up to ``root``.
+    """
+
+    path: Path
+    root: Path
+    head: bytes
+    named: bool = False
+    journaled: bool = False
+
+    @property
+    def looks_like_events(self) -> bool:
+        """Whether it is a TensorBoard event file by its name or its first record."""
+        return "tfevents" in self.path.name or b"brain.Event:" in self.head[:64]
+
+
+def find(path: Path) -> Iterator[Found | Problem]:
+    """Yield the file, or every file below the folder in the order of their names.
+
+    Hidden folders and those of installed packages are passed over, links to folders not followed.
+    """
+    try:
+        if path.is_dir():
+            yield from _below(path)
+        elif path.is_file():
+            yield Found(path, path.parent, _head(path), named=True)
+        else:
+            what = "neither a file nor a folder" if path.exists() else "no such file or folder"
+            yield Problem(printable(path), what)
+    except (OSError, ValueError) as error:
+        yield Problem(printable(path), getattr(error, "strerror", None) or str(error))
+
+
+def why_unknown(found: Found) -> str:
+    """Return why no reader took the file, in one line."""
+    if not found.head.strip():
+        return "line 1: the file is empty"
+    if found.head.startswith(LFS_POINTER):
+        return "line 1: a git-lfs pointer, not the file itself: run 'git lfs pull'"
+    if b"\0" in found.head:
+        return "binary data that no reader knows"
+    first = found.head.decode("utf-8-sig", "replace").strip().splitlines()[0][:_FIRST_LINE_SHOWN]
+    return f"no reader knows this format; line 1 begins {first!r}"
+
+
+def _below(root: Path) -> Iterator[Found | Problem]:
+    journaled: set[str] = set()
+    errors: list[OSError] = []
+    for folder, folders, files in os.walk(root, onerror=errors.append):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in SKIPPED_FOLDERS)
+        if FILE_NAME in files or (folder != str(root) and str(Path(folder).parent) in journaled):
+            journaled.add(str(Path(folder)))
+        for name in sorted(files):
+            path = Path(folder, name)
+            try:
+                if path.is_file():
+                    yield Found(path, root, _head(path), journaled=str(Path(folder)) in journaled)
+            except OSError as error:
+                errors.append(error)
+    yield from (Problem(printable(error.filename or root), error.strerror or str(error)) for error in errors)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
