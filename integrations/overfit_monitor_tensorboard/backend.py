@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, final
 
 from tensorboard import errors
@@ -17,11 +19,11 @@ from tensorboard.data.provider import RunTagFilter
 from overfit_monitor.errors import UsageError
 from overfit_monitor.readers.pairing import Names, is_rate
 from overfit_monitor_tensorboard.alerts import AlertState, decode
+from overfit_monitor_tensorboard.events import event_files, read_folder
 from overfit_monitor_tensorboard.grouping import Choice, Curve, Group, choose_curves, group
 from overfit_monitor_tensorboard.judging import Judged, details, judge, row, urgency
-from overfit_monitor_tensorboard.names import ALERTS_TAG, PLUGIN_NAME
+from overfit_monitor_tensorboard.names import ALERTS_TAG, PLUGIN_NAME, SCALARS
 
-SCALARS = "scalars"
 # TensorBoard's own default for scalars; 0 in its flag means all.
 DEFAULT_SAMPLES = 1000
 _ALL = 1 << 30
@@ -36,10 +38,12 @@ class Backend:
     Args:
         provider: TensorBoard's data provider.
         samples: Points of a scalar tag that TensorBoard was told to keep, 0 for all.
+        logdir: The local folder that is shown, None where there is none; read for `exact` only.
     """
 
-    def __init__(self, provider: Any, *, samples: int = DEFAULT_SAMPLES) -> None:
+    def __init__(self, provider: Any, *, samples: int = DEFAULT_SAMPLES, logdir: Path | None = None) -> None:
         self._provider = provider
+        self._logdir = logdir
         self._samples = samples or _ALL
         self._lock = threading.Lock()
         self._judged: dict[tuple[str, str], tuple[Any, Judged]] = {}
@@ -67,11 +71,33 @@ class Backend:
             tensorboard.errors.NotFoundError: There is no such run.
             tensorboard.errors.InvalidArgumentError: A named curve is not in the run.
         """
+        found = self._find(ctx, experiment, name)
+        with self._lock:
+            return details(self._judge(ctx, experiment, [found], names)[0])
+
+    def exact(self, ctx: Any, experiment: str, name: str, names: Names | None = None) -> dict[str, Any]:
+        """Return one run as `run` does, from every point in its event files instead of TensorBoard's sample.
+
+        Raises:
+            tensorboard.errors.NotFoundError: There is no such run, or its files are not in a local folder.
+            tensorboard.errors.InvalidArgumentError: A named curve is not in the run.
+        """
+        found = self._find(ctx, experiment, name)
+        if self._logdir is None or not self._logdir.is_dir():
+            raise errors.NotFoundError("the log is not in a local folder")
+        files = {folder: event_files(self._logdir / folder) for folder in found.folders}
+        folders = {folder: read_folder(paths) for folder, paths in files.items()}
+        points = {c.label: folders[c.folder].curves.get(c.tag, []) for c in found.curves}
+        state = next((folder.state for folder in folders.values() if folder.state is not None), None)
+        judged = judge(found, points, _choose(found, state, names), state, sampled=False)
+        notes = judged.diagnosis.notes + tuple(note for folder in folders.values() for note in folder.notes)
+        return details(replace(judged, diagnosis=judged.diagnosis.model_copy(update={"notes": notes})))
+
+    def _find(self, ctx: Any, experiment: str, name: str) -> Group:
         found = next((item for item in self._groups(ctx, experiment) if item.name == name), None)
         if found is None:
             raise errors.NotFoundError(f"no run {name!r} with scalars")
-        with self._lock:
-            return details(self._judge(ctx, experiment, [found], names)[0])
+        return found
 
     def _groups(self, ctx: Any, experiment: str) -> list[Group]:
         listed = self._provider.list_scalars(ctx, experiment_id=experiment, plugin_name=SCALARS)
@@ -79,10 +105,7 @@ class Backend:
 
     def _judge(self, ctx: Any, experiment: str, groups: Sequence[Group], names: Names | None = None) -> list[Judged]:
         states = self._states(ctx, experiment, groups)
-        try:
-            chosen = [(found, choose_curves(found.curves, states.get(found.name), names)) for found in groups]
-        except UsageError as error:
-            raise errors.InvalidArgumentError(str(error)) from None
+        chosen = [(found, _choose(found, states.get(found.name), names)) for found in groups]
         wanted = {found.name: _wanted(found, choice) for found, choice in chosen}
         series = self._read(ctx, experiment, [curve for curves in wanted.values() for curve in curves])
         judged = []
@@ -125,6 +148,13 @@ class Backend:
         )
         newest = {run: _newest(tags) for run, tags in (read or {}).items()}
         return {folders[run]: state for run, state in newest.items() if state is not None}
+
+
+def _choose(found: Group, state: AlertState | None, names: Names | None) -> Choice:
+    try:
+        return choose_curves(found.curves, state, names)
+    except UsageError as error:
+        raise errors.InvalidArgumentError(str(error)) from None
 
 
 def _wanted(found: Group, choice: Choice) -> list[Curve]:

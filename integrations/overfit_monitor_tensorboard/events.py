@@ -6,22 +6,18 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import tensorboard  # noqa: F401  # costs nothing; without it this reader is not offered
 
 from overfit_monitor.errors import UnreadableError
-from overfit_monitor.readers.base import Run
+from overfit_monitor.readers.base import Run, printable
 from overfit_monitor.readers.pairing import Names, merge
 from overfit_monitor_tensorboard.alerts import AlertState, decode
 from overfit_monitor_tensorboard.framing import Damage, Record, looks_like_records, read_records
-from overfit_monitor_tensorboard.grouping import ROOT, Group, choose_curves, group
-from overfit_monitor_tensorboard.names import ALERTS_TAG, PLUGIN_NAME
+from overfit_monitor_tensorboard.grouping import ROOT, Curve, Group, choose_curves, group
+from overfit_monitor_tensorboard.names import ALERTS_TAG, SCALARS
 
-if TYPE_CHECKING:
-    from overfit_monitor_tensorboard.grouping import Curve
-
-SCALARS = "scalars"
 _DT_FLOAT, _DT_DOUBLE, _DT_STRING = 1, 2, 7
 # A payload beyond this that holds no scalar (an image, a graph) is passed over without checking its CRC.
 _CHECKED_BYTES = 1 << 16
@@ -80,56 +76,82 @@ class EventReader:
         )
 
 
+def event_files(folder: Path) -> list[Path]:
+    """Return the event files in a folder in the order in which TensorBoard reads them."""
+    return sorted(path for path in folder.glob("*tfevents*") if path.is_file())
+
+
 def read_folder(paths: Sequence[Path]) -> Folder:
     """Read the event files of one folder in the order given, which should be that of their names."""
-    folder = Folder()
-    plugins: dict[str, str] = {}
+    collector = _Collector()
     for path in paths:
+        collector.read(path)
+    return collector.folder
+
+
+@final
+class _Collector:
+    """Takes scalars and alert states out of records, and passes over everything else."""
+
+    def __init__(self) -> None:
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        self.folder = Folder()
+        self._parse = Event.FromString
+        self._unparsable = DecodeError
+        self._plugins: dict[str, str] = {}
+
+    def read(self, path: Path) -> None:
+        """Take in one file; whatever is wrong with it becomes a note."""
         damage = Damage(path)
+        notes = self.folder.notes
         try:
             read = 0
             for record in read_records(path, damage):
                 read += 1
-                _take(record, folder, plugins, damage)
+                if not self._take(record):
+                    damage.at(record.offset)
             if not read:
-                folder.notes.append(f"{path}: no record could be read ({path.stat().st_size} bytes).")
+                notes.append(f"{printable(path)}: byte 0: no record could be read ({path.stat().st_size} bytes).")
         except OSError as error:
-            folder.notes.append(f"{path}: {error.strerror or error}.")
-        folder.notes.extend(damage.notes())
-    return folder
+            notes.append(f"{printable(path)}: {error.strerror or error}.")
+        notes.extend(damage.notes())
 
+    def _take(self, record: Record) -> bool:
+        try:
+            event = self._parse(record.payload)
+        except self._unparsable:
+            return False
+        found, states = [], []
+        for value in event.summary.value:
+            number = self._scalar(value)
+            if number is not None:
+                found.append((value.tag, number))
+            elif value.tag == ALERTS_TAG:
+                states.append(value)
+        if (found or states or len(record.payload) <= _CHECKED_BYTES) and not record.intact():
+            return False
+        for tag, number in found:
+            self.folder.curves.setdefault(tag, []).append((event.step, number))
+        for value in states:
+            self._keep_newest(event.step, value)
+        return True
 
-def _take(record: Record, folder: Folder, plugins: dict[str, str], damage: Damage) -> None:
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-    from tensorboard.compat.proto.event_pb2 import Event
+    def _keep_newest(self, sequence: int, value: Any) -> None:
+        state = decode(value.tensor.string_val[0]) if value.tensor.string_val else None
+        if state is not None and sequence >= self.folder.sequence:
+            self.folder.state, self.folder.sequence = state, sequence
 
-    try:
-        event = Event.FromString(record.payload)
-    except DecodeError:
-        damage.at(record.offset)
-        return
-    found = [(value.tag, number) for value in event.summary.value if (number := _scalar(value, plugins)) is not None]
-    states = [value for value in event.summary.value if value.tag == ALERTS_TAG]
-    checked = bool(found or states) or len(record.payload) <= _CHECKED_BYTES
-    if checked and not record.intact():
-        damage.at(record.offset)
-        return
-    for tag, number in found:
-        folder.curves.setdefault(tag, []).append((event.step, number))
-    for value in states:
-        if event.step >= folder.sequence and (state := _state(value)) is not None:
-            folder.state, folder.sequence = state, event.step
-
-
-def _scalar(value: Any, plugins: dict[str, str]) -> float | None:
-    kind = value.WhichOneof("value")
-    if kind == "simple_value":
-        return float(value.simple_value)
-    if kind != "tensor" or value.tensor.dtype == _DT_STRING:
-        return None
-    # Writers may give the metadata of a tag with its first record only.
-    plugin = plugins.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
-    return _number(value.tensor) if plugin == SCALARS else None
+    def _scalar(self, value: Any) -> float | None:
+        kind = value.WhichOneof("value")
+        if kind == "simple_value":
+            return float(value.simple_value)
+        if kind != "tensor" or value.tensor.dtype == _DT_STRING:
+            return None
+        # Writers may give the metadata of a tag with its first record only.
+        plugin = self._plugins.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
+        return _number(value.tensor) if plugin == SCALARS else None
 
 
 def _number(tensor: Any) -> float | None:
@@ -147,18 +169,14 @@ def _number(tensor: Any) -> float | None:
         return None
 
 
-def _state(value: Any) -> AlertState | None:
-    ours = value.metadata.plugin_data.plugin_name in (PLUGIN_NAME, "")
-    return decode(value.tensor.string_val[0]) if ours and value.tensor.string_val else None
-
-
 def _run(found: Group, folders: Mapping[str, Folder], root: Path, names: Names | None) -> Run:
-    parts = [folders[name] for name in dict.fromkeys(curve.folder for curve in found.curves)]
+    parts = [folders[name] for name in found.folders]
     state = next((part.state for part in parts if part.state is not None), None)
     choice = choose_curves(found.curves, state, names)
+    place = root if found.name == ROOT else root / found.name
     return Run(
-        name=root.resolve().name if found.name == ROOT else found.name,
-        source=str(root if found.name == ROOT else root / found.name),
+        name=printable(root.resolve().name if found.name == ROOT else found.name),
+        source=printable(place),
         observations=merge(_points(found.curves, folders), places=choice.places),
         settings=choice.settings,
         notes=choice.notes + tuple(note for part in parts for note in part.notes),
@@ -175,4 +193,4 @@ def _relative(folder: Path, root: Path) -> str:
 
 def _nothing_in(folders: Mapping[str, Folder], root: Path) -> str:
     notes = [note for folder in folders.values() for note in folder.notes]
-    return notes[0] if notes else f"{root}: the event files hold no scalar."
+    return notes[0] if notes else f"{printable(root)}: the event files hold no scalar."

@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from overfit_monitor.readers.base import printable
+
 HEADER_BYTES = 12
 CRC_BYTES = 4
 _SHORTEST = HEADER_BYTES + CRC_BYTES
@@ -52,9 +54,10 @@ class Damage:
     def notes(self) -> tuple[str, ...]:
         """Return one line for each of the first damages, and one for the rest."""
         named = self._offsets[:_NAMED_DAMAGES]
-        lines = [f"{self.path}: the record at byte {offset} is damaged or cut off and was skipped." for offset in named]
+        name = printable(self.path)
+        lines = [f"{name}: the record at byte {offset} is damaged or cut off and was skipped." for offset in named]
         if rest := len(self._offsets) - len(named):
-            lines.append(f"{self.path}: {rest} more record(s) were skipped after that.")
+            lines.append(f"{name}: {rest} more record(s) were skipped after that.")
         return tuple(lines)
 
 

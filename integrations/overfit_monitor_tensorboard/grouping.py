@@ -38,10 +38,11 @@ class Curve(NamedTuple):
 
 
 class Group(NamedTuple):
-    """One training run: its name and its curves, sorted by label."""
+    """One training run: its name, its curves sorted by label, and the folders it is spread over."""
 
     name: str
     curves: tuple[Curve, ...]
+    folders: tuple[str, ...]
 
 
 class Choice(NamedTuple):
@@ -65,14 +66,19 @@ def group(tags: Mapping[str, Iterable[str]]) -> list[Group]:
         tags: Tags of the scalar curves by folder, relative to the log's root (``.``), with ``/``.
     """
     known = {folder: sorted(names) for folder, names in tags.items()}
+    folders: dict[str, list[str]] = {}
     members: dict[str, dict[str, Curve]] = {}
     for folder in sorted(known):
         home = _home(folder, known)
+        folders.setdefault(home, []).append(folder)
         curves = members.setdefault(home, {})
         for tag in known[folder]:
             label = _label(folder, home, tag, curves)
             curves[label] = Curve(folder, tag, label)
-    return [Group(name, tuple(curves[label] for label in sorted(curves))) for name, curves in sorted(members.items())]
+    return [
+        Group(name, tuple(curves[label] for label in sorted(curves)), tuple(folders[name]))
+        for name, curves in sorted(members.items())
+    ]
 
 
 def choose_curves(curves: Iterable[Curve], state: AlertState | None, names: Names | None = None) -> Choice:

@@ -48,11 +48,8 @@ class Judged:
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
-        """The alerts recorded live, or else the findings that would have been raised."""
-        if self.state is not None:
-            return self.state.alerts
-        raised = [f for f in self.diagnosis.findings if f.severity != "info" and f.alarm_step is not None]
-        return tuple(Alert(step=f.alarm_step or 0, **f.model_dump()) for f in raised)
+        """The alerts that were raised live, none where nobody watched."""
+        return () if self.state is None else self.state.alerts
 
     def label(self, split: Split) -> str | None:
         """Return the name of the curve that was compared."""

@@ -8,6 +8,7 @@ PLUGIN_NAME: Final = "overfit_monitor"
 # A folder of its own: a second event file beside the user's stops TensorBoard's Python loader from polling his.
 SUB_FOLDER: Final = "overfit-monitor"
 
+SCALARS: Final = "scalars"
 PREFIX: Final = "overfit/"
 TRAIN_TAG: Final = "overfit/train"
 VAL_TAG: Final = "overfit/val"

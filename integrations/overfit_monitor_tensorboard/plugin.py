@@ -12,7 +12,7 @@ from typing import Any, final
 
 from tensorboard.plugins import base_plugin
 
-from overfit_monitor_tensorboard.names import PLUGIN_NAME
+from overfit_monitor_tensorboard.names import PLUGIN_NAME, SCALARS
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class OverfitTab(base_plugin.TBPlugin):  # type: ignore[misc]
 
     def data_plugin_names(self) -> tuple[str, ...]:
         """Return whose data the tab reads."""
-        return ("scalars", PLUGIN_NAME)
+        return (SCALARS, PLUGIN_NAME)
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         """Return the name of the tab and the module that draws it."""

@@ -6,11 +6,14 @@ import logging
 from collections.abc import Callable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from tensorboard import errors, plugin_util
 from tensorboard.backend import http_util
 from werkzeug import wrappers
+
+from overfit_monitor_tensorboard.names import SCALARS
 
 logger = logging.getLogger(__name__)
 
@@ -55,24 +58,34 @@ class _Service:
         return self._ready().runs(ctx, experiment)  # type: ignore[no-any-return]
 
     def run(self, request: Any, ctx: Any, experiment: str) -> dict[str, Any]:
-        """Answer ``/run?run=NAME``, and with ``train`` and ``val`` those curves instead of the chosen ones."""
+        """Answer ``/run?run=NAME``.
+
+        With ``train`` and ``val`` those curves are compared instead of the chosen ones; with
+        ``exact=true`` the event files are read instead of TensorBoard's sample of them.
+        """
         name = _argument(request, "run")
         if name is None:
             raise errors.InvalidArgumentError("run: the name of a run is needed")
         train, val = _argument(request, "train"), _argument(request, "val")
         if train is not None and val is None:
             raise errors.InvalidArgumentError("val: the name of a curve is needed where train is given")
+        exact = _argument(request, "exact")
+        if exact not in (None, "true", "false"):
+            raise errors.InvalidArgumentError(f"exact: must be 'true' or 'false' but is {exact!r}")
         backend = self._ready()
         from overfit_monitor.readers.pairing import Names
 
-        return backend.run(ctx, experiment, name, None if val is None else Names(val=val, train=train))  # type: ignore[no-any-return]
+        names = None if val is None else Names(val=val, train=train)
+        answer = backend.exact if exact == "true" else backend.run
+        return answer(ctx, experiment, name, names)  # type: ignore[no-any-return]
 
     def _ready(self) -> Any:
         if self._backend is None:
-            from overfit_monitor_tensorboard.backend import DEFAULT_SAMPLES, SCALARS, Backend
+            from overfit_monitor_tensorboard.backend import DEFAULT_SAMPLES, Backend
 
             samples = (self._context.sampling_hints or {}).get(SCALARS, DEFAULT_SAMPLES)
-            self._backend = Backend(self._context.data_provider, samples=samples)
+            logdir = Path(self._context.logdir).expanduser() if self._context.logdir else None
+            self._backend = Backend(self._context.data_provider, samples=samples, logdir=logdir)
         return self._backend
 
 

@@ -55,10 +55,10 @@ class EventSink:
         from tensorboard.summary.writer import record_writer  # noqa: F401
 
         from overfit_monitor_tensorboard.alerts import AlertState
-        from overfit_monitor_tensorboard.events import read_folder
+        from overfit_monitor_tensorboard.events import event_files, read_folder
 
         self.folder = run_dir / SUB_FOLDER
-        before = read_folder(_event_files(self.folder))
+        before = read_folder(event_files(self.folder))
         self._state = before.state or AlertState()
         self._written = before.state
         self._sequence = before.sequence + 1
@@ -113,14 +113,12 @@ class EventSink:
         _write_record(self._file, Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
 
 
-def _event_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.tfevents.*"))
-
-
 def _new_file(folder: Path) -> int:
     """Open a file whose name sorts behind all that are there, since TensorBoard reads them in that order."""
+    from overfit_monitor_tensorboard.events import event_files
+
     folder.mkdir(parents=True, exist_ok=True)
-    stamps = [int(found[1]) for path in _event_files(folder) if (found := _STAMP.search(path.name))]
+    stamps = [int(found[1]) for path in event_files(folder) if (found := _STAMP.search(path.name))]
     for stamp in count(max([int(time.time()), *(stamp + 1 for stamp in stamps)])):
         path = folder / f"events.out.tfevents.{stamp:010d}.{socket.gethostname()}.{os.getpid()}.0"
         try:
