@@ -88,6 +88,8 @@ class Facts(Record):
         loss: The loss, None where unknown.
         data: What is known of the data.
         early_stopping: Whether something stops the run and restores its best weights already.
+        applied: Ids of recommendations that were applied to this run already. Their rules stay silent; it is
+            for changes that nothing else here shows, such as a width that was halved.
     """
 
     framework: Framework | None = None
@@ -96,6 +98,7 @@ class Facts(Record):
     loss: LossFacts | None = None
     data: DataFacts = DataFacts()
     early_stopping: bool | None = None
+    applied: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> int:

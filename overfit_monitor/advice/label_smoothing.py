@@ -1,0 +1,100 @@
+"""Train a classifier against slightly softened labels."""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+from overfit_monitor.advice.base import Rule
+from overfit_monitor.advice.facts import Facts, Framework, LossFacts
+from overfit_monitor.advice.wording import BENCHMARK, code_for, may_speak, what_happened
+from overfit_monitor.records import Diagnosis, Recommendation
+
+SMOOTHING = 0.1
+# Losses by the name they have once case, underscores and a trailing "loss" are gone.
+TORCH_LOSSES = frozenset(["crossentropy"])
+KERAS_NATIVE = {
+    "categoricalcrossentropy": "CategoricalCrossentropy",
+    "binarycrossentropy": "BinaryCrossentropy",
+}
+KERAS_SPARSE = "sparsecategoricalcrossentropy"
+
+
+@final
+class LabelSmoothing(Rule):
+    """Advised for classification with a cross-entropy loss that has none yet.
+
+    Silent where the loss is unknown, since for a regression it would be wrong, and where the
+    loss cannot take it (PyTorch's binary losses).
+    """
+
+    id: ClassVar[str] = "label_smoothing"
+
+    def advise(self, diagnosis: Diagnosis, facts: Facts) -> Recommendation | None:
+        """Return the recommendation, or None where the loss is not known to be one that can be smoothed."""
+        loss = facts.loss
+        if not may_speak(self.id, diagnosis, facts) or loss is None or loss.classification is not True:
+            return None
+        code = _code(loss, facts.framework)
+        if code is None or (loss.label_smoothing or 0.0) > 0.0:
+            return None
+        return Recommendation(
+            id=self.id,
+            title=f"Smooth the labels by {SMOOTHING:g}",
+            why=f"{what_happened(diagnosis)} {loss.name} rewards ever higher confidence on the training examples, and "
+            "pays for every confident mistake on validation; smoothed labels take that reward away. In "
+            f"{BENCHMARK}, {SMOOTHING:g} lowered the loss of 52 % of the classifiers by 1 % or more and raised that "
+            "of 12 % by more than 2 %.",
+            change={"label_smoothing": SMOOTHING},
+            code=code,
+            caution="Smooth the training loss only, or compare validation with earlier runs by a plain loss or by "
+            "accuracy: a smoothed loss is higher by construction. Not with mixup, which softens labels too, and not "
+            "for a network that is to teach another one (Mueller, Kornblith and Hinton 2019).",
+            source=f"Szegedy et al. 2016 (arXiv 1512.00567) for the value; {BENCHMARK} for the effect.",
+        )
+
+
+def _code(loss: LossFacts, framework: Framework | None) -> str | None:
+    name = loss.name.lower().replace("_", "").removesuffix("loss")
+    if framework != "keras" and name in TORCH_LOSSES:
+        return code_for("torch", torch=_torch(loss), keras="")
+    if framework == "torch":
+        return None
+    if name in KERAS_NATIVE:
+        return code_for("keras", torch="", keras=_keras_native(KERAS_NATIVE[name]))
+    return code_for("keras", torch="", keras=_keras_sparse()) if name == KERAS_SPARSE else None
+
+
+def _torch(loss: LossFacts) -> str:
+    told = "# measure validation without it: torch.nn.functional.cross_entropy(output, target)"
+    if loss.name == "CrossEntropyLoss":
+        return f"criterion.label_smoothing = {SMOOTHING:g}\n{told}"
+    return f"import torch\n\ncriterion = torch.nn.CrossEntropyLoss(label_smoothing={SMOOTHING:g})\n{told}"
+
+
+def _keras_native(loss: str) -> str:
+    return f"""
+        import keras
+
+        from_logits = getattr(model.loss, "from_logits", False)
+        loss = keras.losses.{loss}(from_logits=from_logits, label_smoothing={SMOOTHING:g})
+        model.compile(optimizer=model.optimizer, loss=loss, metrics=["accuracy"])  # your own metrics
+    """
+
+
+def _keras_sparse() -> str:
+    return f"""
+        import keras
+
+        from_logits = getattr(model.loss, "from_logits", False)
+
+
+        def smoothed_crossentropy(y_true, y_pred):
+            labels = keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int32")
+            one_hot = keras.ops.one_hot(labels, y_pred.shape[-1])
+            return keras.losses.categorical_crossentropy(
+                one_hot, y_pred, from_logits=from_logits, label_smoothing={SMOOTHING:g}
+            )
+
+
+        model.compile(optimizer=model.optimizer, loss=smoothed_crossentropy, metrics=["accuracy"])  # your own metrics
+    """

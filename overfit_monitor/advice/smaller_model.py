@@ -1,0 +1,91 @@
+"""Give the network fewer hidden units."""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar, final
+
+from overfit_monitor.advice.base import Rule
+from overfit_monitor.advice.facts import Facts
+from overfit_monitor.advice.wording import BENCHMARK, code_for, may_speak, what_happened
+from overfit_monitor.records import Diagnosis, Recommendation
+
+FACTOR = 0.5
+EXCESS = 10
+NARROWEST = 16
+
+
+@final
+class SmallerModel(Rule):
+    """Advised for dense networks with more than ten parameters for every training example.
+
+    Silent where the model or the number of examples is unknown, and for networks with
+    convolution, recurrence, attention, embedding or normalization, whose widths hang together.
+    """
+
+    id: ClassVar[str] = "smaller_model"
+
+    def advise(self, diagnosis: Diagnosis, facts: Facts) -> Recommendation | None:
+        """Return the recommendation, or None where the model is not known to be a large dense network."""
+        n_train, names = facts.data.n_train, _hidden(facts)
+        if not may_speak(self.id, diagnosis, facts) or not n_train or not names:
+            return None
+        if facts.parameters <= EXCESS * n_train:
+            return None
+        return Recommendation(
+            id=self.id,
+            title=f"Make the hidden layers {FACTOR:g} times as wide",
+            why=f"{what_happened(diagnosis)} The model has {facts.parameters:,} parameters for {n_train:,} training "
+            f"examples, {facts.parameters / n_train:,.0f} for each; a quarter to a half of them would be left. The "
+            f"ratio is context and no proof: large networks often generalize well. In {BENCHMARK}, a quarter of "
+            "the width lowered the loss of 45 % of the runs by 1 % or more and raised that of 28 % by more than 2 %.",
+            change={"width_factor": FACTOR},
+            code=_code(facts, names),
+            caution="Regularize first: of the changes that were measured, this one harmed often. Where the smaller "
+            "network no longer reaches a low train loss, it is too small. The weights start anew: make the optimizer "
+            "after the model.",
+            source="Google's tuning playbook prefers regularization to a smaller model; Zhang et al. 2017 (arXiv "
+            f"1611.03530) on why counting parameters predicts little; {BENCHMARK} for the effect.",
+        )
+
+
+def _hidden(facts: Facts) -> list[str]:
+    """Names of the dense layers to narrow, all but the last; empty where the model is more than dense layers."""
+    learning = [layer for layer in facts.layers if layer.parameters > 0]
+    if any(layer.kind != "linear" for layer in learning):
+        return []
+    return [layer.name for layer in learning[:-1] if (layer.width or 0) >= NARROWEST]
+
+
+def _code(facts: Facts, names: list[str]) -> str:
+    return code_for(
+        facts.framework,
+        torch=f"""
+            import torch
+
+            narrower = {json.dumps(names)}
+            linear = {{n: layer for n, layer in model.named_modules() if isinstance(layer, torch.nn.Linear)}}
+            inputs = next(iter(linear.values())).in_features
+            for name, old in linear.items():
+                outputs = round(old.out_features * {FACTOR:g}) if name in narrower else old.out_features
+                parent, _, child = name.rpartition(".")
+                new = torch.nn.Linear(inputs, outputs, bias=old.bias is not None)
+                setattr(model.get_submodule(parent), child, new)
+                inputs = outputs
+        """,
+        keras=f"""
+            import keras
+
+            narrower = {json.dumps(names)}
+
+
+            def narrow(layer):
+                config = layer.get_config()
+                if layer.name in narrower:
+                    config["units"] = round(config["units"] * {FACTOR:g})
+                return type(layer).from_config(config)
+
+
+            model = keras.models.clone_model(model, clone_function=narrow)
+        """,
+    )

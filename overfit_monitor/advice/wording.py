@@ -1,0 +1,49 @@
+"""What all rules share: when any of them may speak, and how numbers and code are written."""
+
+from __future__ import annotations
+
+import math
+from textwrap import dedent
+
+from overfit_monitor.advice.facts import Facts, Framework
+from overfit_monitor.records import Diagnosis
+
+TORCH_HEADING = "# PyTorch"
+KERAS_HEADING = "# Keras"
+BENCHMARK = "our own benchmark of 40 overfitting runs (small networks, AdamW, two seeds each)"
+
+
+def may_speak(id: str, diagnosis: Diagnosis, facts: Facts) -> bool:
+    """Return whether a rule against overfitting may speak: the run overfits, and its change is not applied yet."""
+    return diagnosis.verdict == "overfitting" and id not in facts.applied
+
+
+def evidence(diagnosis: Diagnosis, key: str) -> float | None:
+    """Return a number from the evidence of the overfitting finding, None where it is unknown or not finite."""
+    finding = diagnosis.finding("overfitting")
+    value = None if finding is None else finding.evidence.get(key)
+    if value is None or isinstance(value, bool | str) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def what_happened(diagnosis: Diagnosis) -> str:
+    """Return one sentence on the run: where it was best, and how far it has come from there."""
+    best = "" if diagnosis.best_step is None else f" was best at step {diagnosis.best_step} and"
+    relative = evidence(diagnosis, "rise_relative")
+    if relative is None:
+        return f"Validation{best} has become worse since."
+    return f"Validation{best} has become {relative:.0%} worse since."
+
+
+def two_digits(value: float) -> float:
+    """Return the value rounded to two significant digits."""
+    return float(f"{value:.2g}")
+
+
+def code_for(framework: Framework | None, *, torch: str, keras: str) -> str:
+    """Return the code for the framework in use; both, each under its comment line, where that is unknown."""
+    torch, keras = dedent(torch).strip(), dedent(keras).strip()
+    if framework is None:
+        return f"{TORCH_HEADING}\n{torch}\n\n{KERAS_HEADING}\n{keras}\n"
+    return f"{torch if framework == 'torch' else keras}\n"
