@@ -7,8 +7,8 @@
  *   run: string, verdict: string, severity: string | null,
  *   onset_step: number | null, alarm_step: number | null, best_step: number | null, stop_step: number | null,
  *   metrics: Metrics, train_tag: string | null, val_tag: string | null,
- *   recommendation: string | null, message: string | null, sampled: boolean, steps: number,
- *   sparkline: (number | null)[], alerts: Alert[],
+ *   recommendation: string | null, message: string | null, sampled: boolean, steps: number | null,
+ *   sparkline: (number | null)[], alerts: number,
  * }} RunRow
  * @typedef {{schema_version: number, runs: RunRow[], generated: unknown}} Overview
  * @typedef {{
@@ -29,8 +29,9 @@
  * @typedef {[number, number | null][]} Points
  * @typedef {{
  *   diagnosis: Diagnosis, series: {train: Points, val: Points, gap: Points}, alerts: Alert[],
- *   sampled: boolean, tags: {train: string | null, val: string | null},
+ *   alerts_recorded: boolean, sampled: boolean, tags: {train: string | null, val: string | null}, choices: string[],
  * }} RunDetail
+ * @typedef {{train: string | null, val: string}} Pair
  */
 
 const BASE = new URL("./", import.meta.url);
@@ -56,11 +57,14 @@ export function fetchOverview() {
 
 /**
  * @param {string} run
+ * @param {Pair | null} pair Curves to compare instead of those that were chosen by their names.
  * @returns {Promise<RunDetail>}
  */
-export function fetchRun(run) {
+export function fetchRun(run, pair) {
   const address = new URL("run", BASE);
   address.searchParams.set("run", run);
+  if (pair) address.searchParams.set("val", pair.val);
+  if (pair?.train) address.searchParams.set("train", pair.train);
   return get(address);
 }
 

@@ -36,15 +36,24 @@ export function createCharts(detail) {
     main: false,
   });
   const key = h("div", {}, markerLegend(marks));
-  gap.element.hidden = !detail.series.gap.length;
+  const none = h("p", { class: "quiet" }, "There is no curve to show.");
+  hideEmpty(detail);
+
+  /** @param {RunDetail} latest */
+  function hideEmpty(latest) {
+    losses.element.hidden = !lossCurves(latest).length;
+    gap.element.hidden = !latest.series.gap.length;
+    none.hidden = !losses.element.hidden;
+  }
+
   return {
-    element: h("div", { class: "charts" }, losses.element, key, gap.element),
+    element: h("div", { class: "charts" }, none, losses.element, key, gap.element),
     update(latest) {
       marks = marksOf(latest);
       key.replaceChildren(markerLegend(marks));
       losses.update(lossCurves(latest));
-      gap.element.hidden = !latest.series.gap.length;
       gap.update(gapCurves(latest));
+      hideEmpty(latest);
     },
     redraw() {
       losses.redraw();

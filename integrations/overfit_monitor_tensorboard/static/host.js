@@ -52,6 +52,24 @@ export function followTheme(callback) {
   apply();
 }
 
+/** Makes TensorBoard's own font known in this frame; without it the reader's sans-serif serves. */
+export async function borrowFont() {
+  if (outer === window) return;
+  const rules = [...outer.document.styleSheets].flatMap((sheet) => {
+    try {
+      return [...sheet.cssRules].filter((rule) => rule.cssText.startsWith("@font-face") && rule.cssText.includes("Roboto"));
+    } catch {
+      return []; // a sheet of another origin
+    }
+  });
+  // TensorBoard names these files from the server's root, which is wrong behind a path prefix.
+  const folder = new URL("font-roboto/", outer.document.baseURI).href;
+  const style = document.createElement("style");
+  style.textContent = rules.map((rule) => rule.cssText.replace(/url\("\/font-roboto\//g, `url("${folder}`)).join("\n");
+  document.head.append(style);
+  await Promise.allSettled([document.fonts.load("400 13px Roboto"), document.fonts.load("500 13px Roboto")]);
+}
+
 /** The run that the address names, null for the table of all runs. */
 export function addressedRun() {
   return parts().reduce((/** @type {string | null} */ found, [name, value]) => (name === KEY ? value : found), null);

@@ -3,7 +3,7 @@
 import { ApiError, fetchOverview, fetchRun } from "./api.js";
 import { h } from "./dom.js";
 import { clock } from "./format.js";
-import { addressedRun, followTheme, onAddress, onReload, setAddress } from "./host.js";
+import { addressedRun, borrowFont, followTheme, onAddress, onReload, setAddress } from "./host.js";
 import { createRunView } from "./runview.js";
 import { createTable } from "./table.js";
 
@@ -15,7 +15,7 @@ export async function render() {
   document.documentElement.lang = "en";
   document.title = "Overfit";
   followTheme(() => {});
-  await Promise.all(STYLES.map(loadStyle));
+  await Promise.all([borrowFont(), ...STYLES.map(loadStyle)]);
   start();
 }
 
@@ -26,6 +26,8 @@ function start() {
   let answer = null;
   /** @type {ReturnType<typeof createRunView> | null} */
   let runView = null;
+  /** @type {import("./api.js").Pair | null} */
+  let pair = null;
   let turn = 0;
   let visible = false;
   let fetched = 0;
@@ -59,7 +61,7 @@ function start() {
   function show(wanted, takeFocus = true) {
     const left = run;
     run = wanted;
-    answer = null;
+    answer = pair = null;
     runView?.close();
     runView = null;
     banner.replaceChildren();
@@ -71,11 +73,17 @@ function start() {
     });
   }
 
+  /** @param {import("./api.js").Pair | null} chosen */
+  function compare(chosen) {
+    pair = chosen;
+    void refresh();
+  }
+
   async function refresh() {
     const mine = ++turn;
     fetched = Date.now();
     try {
-      const latest = run === null ? await fetchOverview() : await fetchRun(run);
+      const latest = run === null ? await fetchOverview() : await fetchRun(run, pair);
       if (mine !== turn) return;
       banner.replaceChildren();
       time.textContent = `Updated ${clock(new Date())}`;
@@ -95,7 +103,7 @@ function start() {
     } else if (runView) {
       runView.update(latest);
     } else {
-      runView = createRunView(/** @type {string} */ (run), latest, () => open(null));
+      runView = createRunView(/** @type {string} */ (run), latest, () => open(null), compare);
       screen.replaceChildren(runView.element);
     }
   }

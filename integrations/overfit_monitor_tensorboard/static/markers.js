@@ -24,13 +24,13 @@ const ROW = 20;
  * @param {import("./api.js").RunDetail} detail
  * @returns {Marks}
  */
-export function marksOf({ diagnosis, alerts }) {
+export function marksOf({ diagnosis, alerts, alerts_recorded: recorded }) {
   const steps = { best: diagnosis.best_step, onset: diagnosis.onset_step, alarm: diagnosis.alarm_step, stop: diagnosis.stop_step };
   const lines = KINDS.flatMap((kind) => {
     const at = steps[/** @type {keyof typeof steps} */ (kind.id)];
     return at === null || at === undefined ? [] : [{ ...kind, step: at }];
   });
-  return { lines, alerts: [...new Set(alerts.map((alert) => alert.step))] };
+  return { lines, alerts: recorded ? [...new Set(alerts.map((alert) => alert.step))] : [] };
 }
 
 /**

@@ -6,6 +6,7 @@ import { h, section } from "./dom.js";
 import { logOne } from "./empty.js";
 import { number, sentence, step, words } from "./format.js";
 import { addressOf } from "./host.js";
+import { pairingForm } from "./pairing.js";
 import { badge, severityMark } from "./verdict.js";
 
 /**
@@ -18,9 +19,10 @@ import { badge, severityMark } from "./verdict.js";
  * @param {string} run
  * @param {RunDetail} detail
  * @param {() => void} back
+ * @param {(pair: import("./api.js").Pair | null) => void} choose Called with curves to compare instead.
  * @returns {{element: HTMLElement, update: (detail: RunDetail) => void, redraw: () => void, close: () => void, focus: () => void}}
  */
-export function createRunView(run, detail, back) {
+export function createRunView(run, detail, back, choose) {
   const charts = createCharts(detail);
   const title = h("h1", { tabindex: -1, title: run }, run === "." || run === "" ? "(log folder itself)" : run);
   const goBack = (/** @type {Event} */ event) => {
@@ -40,7 +42,7 @@ export function createRunView(run, detail, back) {
     const open = new Set([...side.querySelectorAll("details")].filter((part) => part.open).map((part) => part.dataset.key));
     const first = !side.hasChildNodes();
     summary.replaceChildren(...headline(latest));
-    side.replaceChildren(...explanation(latest));
+    side.replaceChildren(...explanation(latest), pairingForm(latest, choose));
     if (!first) for (const part of side.querySelectorAll("details")) part.open = open.has(part.dataset.key);
   }
 
@@ -98,12 +100,12 @@ function sampledNotice() {
 }
 
 /** @param {RunDetail} detail */
-function explanation({ diagnosis, alerts, tags }) {
+function explanation({ diagnosis, alerts, alerts_recorded: recorded, tags }) {
   const { findings, recommendations, not_judged: notJudged, notes } = diagnosis;
   return [
     section("Findings", ...(findings.length ? findings.map(finding) : [h("p", {}, nothingFound(diagnosis))]), !tags.val && h("p", {}, ...logOne())),
     section("Recommendations", ...recommendations.map(recommendation)),
-    section("Alerts raised live", alerts.length > 0 && h("ol", { class: "alerts" }, ...alerts.map(alert))),
+    section("Alerts raised live", recorded && alerts.length > 0 && h("ol", { class: "alerts" }, ...alerts.map(alert))),
     section("Notes", ...notes.map((note) => h("p", {}, note))),
     notJudged.length ? folded("not-judged", `Not judged (${notJudged.length})`, h("dl", { class: "not-judged" }, ...notJudged.flatMap(reason))) : null,
   ].filter((part) => part !== null);

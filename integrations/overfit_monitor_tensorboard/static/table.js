@@ -206,7 +206,7 @@ function row(run, open) {
 function runCell(run) {
   const name = run.run === "." || run.run === "" ? "(log folder itself)" : run.run;
   const link = h("a", { href: addressOf(run.run), target: "_top", "data-run": run.run, title: run.run }, name);
-  const alerts = run.alerts.length;
+  const { alerts } = run;
   return h(
     "div",
     { class: "run-cell" },
