@@ -164,6 +164,17 @@ def test_metrics_logged_in_the_body_join_the_losses_of_the_hook(task, tmp_path):
     assert monitor.diagnosis.metrics.val == "loss"
 
 
+def test_what_the_loss_module_sees_after_the_epoch_was_logged_is_not_logged_again(task, tmp_path):
+    monitor = watch(task.model, criterion=task.criterion, run_dir=tmp_path, strict=True)
+    for epoch in monitor.epochs(3):
+        task.train_epoch()
+        val = task.validate()
+        monitor.log(step=epoch)
+        task.criterion(task.model(task.val[0]) + 100.0, task.val[1])  # a test set, say
+    assert [row["step"] for row in journal(tmp_path)] == [0, 1, 2]
+    assert journal(tmp_path)[-1]["val"]["loss"] == pytest.approx(val)
+
+
 def test_train_metrics_logged_before_validation_do_not_lose_the_validation_loss(task, tmp_path):
     monitor = watch(task.model, criterion=task.criterion, run_dir=tmp_path, strict=True)
     for epoch in monitor.epochs(2):
