@@ -23,7 +23,8 @@ class Dropout(Rule):
 
     Never in front of a normalization layer: only dense layers after the last one are named. With
     attention or recurrent layers only the last dense layer is, at the lower rate that is usual
-    with attention. Silent where the model is known and no dense layer is in such a place.
+    with attention. Silent where the model is known and no dense layer is in such a place, and for
+    layers of a nested Keras model (``block/dense``), which its code could not reach.
     """
 
     id: ClassVar[str] = "dropout"
@@ -33,13 +34,12 @@ class Dropout(Rule):
         if not may_speak(self.id, diagnosis, facts):
             return None
         rate = RATE_WITH_ATTENTION if facts.of_kind("attention") else RATE
-        present = facts.of_kind("dropout")
-        places = _places(facts)
-        if max((layer.rate or 0.0 for layer in present), default=0.0) >= rate:
+        if max((layer.rate or 0.0 for layer in facts.of_kind("dropout")), default=0.0) >= rate:
             return None
-        if facts.layers and not present and not places:
+        present = _layers_of_their_own(facts)
+        names = [name for name in present or _places(facts) if "/" not in name]
+        if facts.layers and not names:
             return None
-        names = [layer.name for layer in present] or places
         return Recommendation(
             id=self.id,
             title=f"{'Raise dropout to' if present else 'Add dropout of'} {rate:g}{'' if present else _where(names)}",
@@ -53,6 +53,12 @@ class Dropout(Rule):
             "names in saved weights.",
             source=f"Srivastava et al. 2014 (JMLR 15); {BENCHMARK} for the effect.",
         )
+
+
+def _layers_of_their_own(facts: Facts) -> list[str]:
+    """Names of the dropout layers, without the dropout inside recurrent and attention layers."""
+    inside = {f"{layer.name}.dropout" for layer in facts.of_kind("recurrent", "attention")}
+    return [layer.name for layer in facts.of_kind("dropout") if layer.name not in inside]
 
 
 def _places(facts: Facts) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import ClassVar, final
 
 from overfit_monitor.advice.base import Rule
-from overfit_monitor.advice.facts import Facts
+from overfit_monitor.advice.facts import Facts, LayerFacts
 from overfit_monitor.advice.wording import BENCHMARK, code_for, may_speak, what_happened
 from overfit_monitor.records import Diagnosis, Recommendation
 
@@ -20,7 +21,8 @@ class SmallerModel(Rule):
     """Advised for dense networks with more than ten parameters for every training example.
 
     Silent where the model or the number of examples is unknown, and for networks with
-    convolution, recurrence, attention, embedding or normalization, whose widths hang together.
+    convolution, recurrence, attention, embedding or normalization, whose widths hang together, for
+    branches, and for frozen layers.
     """
 
     id: ClassVar[str] = "smaller_model"
@@ -50,11 +52,22 @@ class SmallerModel(Rule):
 
 
 def _hidden(facts: Facts) -> list[str]:
-    """Names of the dense layers to narrow, all but the last; empty where the model is more than dense layers."""
-    learning = [layer for layer in facts.layers if layer.parameters > 0]
-    if any(layer.kind != "linear" for layer in learning):
+    """Names of the dense layers to narrow, all but the last; empty where the model is more than a chain of them."""
+    layers = [layer for layer in facts.layers if layer.kind != "dropout"]
+    if any(layer.kind != "linear" or "/" in layer.name for layer in layers) or not _is_chain(layers):
         return []
-    return [layer.name for layer in learning[:-1] if (layer.width or 0) >= NARROWEST]
+    return [layer.name for layer in layers[:-1] if (layer.width or 0) >= NARROWEST]
+
+
+def _is_chain(layers: list[LayerFacts]) -> bool:
+    """Whether each layer reads the one before: its parameters are inputs x width, with or without biases."""
+    return all(
+        after.parameters in _sizes(before.width or 0, after.width or 0) for before, after in pairwise(layers)
+    ) and all(layer.parameters > 0 for layer in layers)
+
+
+def _sizes(inputs: int, width: int) -> tuple[int, int]:
+    return inputs * width, inputs * width + width
 
 
 def _code(facts: Facts, names: list[str]) -> str:

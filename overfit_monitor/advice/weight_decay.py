@@ -63,7 +63,8 @@ class WeightDecay(Rule):
             "before a learning-rate scheduler is made.",
             source="arXiv 2405.13698 (AdamW as an average over 1 / (learning rate x decay) steps), arXiv 1711.05101 "
             f"(L2 in Adam is not weight decay); {BENCHMARK}: the usual 0.01 changed nothing in any of them, 1.0 "
-            "lowered the loss of 50 % by 1 % or more and raised that of 5 % by more than 2 %.",
+            "lowered the loss of 50 % by 1 % or more and raised that of 5 % by more than 2 %. Sized like this, on 44 "
+            "other small runs: 75 % and 16 %.",
         )
 
 

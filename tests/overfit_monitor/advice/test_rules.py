@@ -26,7 +26,7 @@ def layers(*kinds, width=512, rate=None):
     return tuple(
         LayerFacts(name=str(i), kind=kind, rate=rate)
         if kind == "dropout"
-        else LayerFacts(name=str(i), kind=kind, parameters=10_000, width=width)
+        else LayerFacts(name=str(i), kind=kind, parameters=width * width, width=width)
         for i, kind in enumerate(kinds)
     )
 
@@ -122,6 +122,9 @@ def test_weight_decay_shows_its_reckoning():
     assert "1 / (0.001 x 2.5) = 400 steps" in why
 
 
+HEAD = (LayerFacts(name="head", kind="linear", parameters=10, width=2),)
+
+
 @pytest.mark.parametrize(
     ("found", "rate", "places"),
     [
@@ -138,6 +141,12 @@ def test_weight_decay_shows_its_reckoning():
         (layers("linear", "dropout", "linear", rate=0.3), None, None),
         (layers("linear", "dropout", "linear", rate=0.5), None, None),
         (layers("attention", "dropout", "linear", rate=0.1), None, None),
+        # the dropout inside a recurrent layer is not raised; a layer is added
+        ((*layers("recurrent"), LayerFacts(name="0.dropout", kind="dropout", rate=0.1), *HEAD), 0.3, ["head"]),
+        ((*layers("recurrent"), LayerFacts(name="0.dropout", kind="dropout", rate=0.3), *HEAD), None, None),
+        # layers of a nested Keras model are out of reach
+        ((*layers("linear"), LayerFacts(name="block/dense", kind="linear", parameters=10, width=2)), None, None),
+        ((*layers("linear"), LayerFacts(name="block/drop", kind="dropout", rate=0.1), *HEAD), None, None),
     ],
 )
 def test_dropout(found, rate, places):
@@ -183,8 +192,9 @@ def test_label_smoothing_needs_a_known_loss():
     ("found", "n_train", "speaks"),
     [
         (layers("linear", "linear"), 100, True),
-        (layers("linear", "linear"), 2_000, False),
-        (layers("linear", "linear"), 1_999, True),
+        # two times 100 x 100 parameters are ten for each of 2,000 examples
+        (layers("linear", "linear", width=100), 2_000, False),
+        (layers("linear", "linear", width=100), 1_999, True),
         (layers("linear", "linear"), None, False),
         (layers("linear", "linear", width=10), 100, False),
         (layers("linear"), 100, False),
@@ -192,6 +202,12 @@ def test_label_smoothing_needs_a_known_loss():
         (layers("linear", "norm", "linear"), 100, False),
         (layers("conv", "linear"), 100, False),
         ((), 100, False),
+        # a branch: the third layer does not read the second
+        ((*layers("linear", "linear"), LayerFacts(name="2", kind="linear", parameters=300, width=3)), 100, False),
+        # a frozen layer
+        ((LayerFacts(name="9", kind="linear", width=512), *layers("linear", "linear")), 100, False),
+        # a nested Keras model
+        (tuple(one.model_copy(update={"name": f"block/{one.name}"}) for one in layers("linear", "linear")), 100, False),
     ],
 )
 def test_smaller_model(found, n_train, speaks):
