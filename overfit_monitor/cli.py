@@ -145,7 +145,8 @@ def _check(options: argparse.Namespace) -> int:
 
     project = load_settings(options.config)
     told = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
-    limit = Limit.parse(options.fail_on or project.pop("fail_on", ()))
+    from_project = project.pop("fail_on", ())
+    limit = Limit.parse(options.fail_on or from_project)
     names = _names(options, project)
     settings = layered(project, told)
     if names is not None and settings.pop("metric", None) is not None:

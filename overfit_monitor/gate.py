@@ -90,7 +90,10 @@ def judge(diagnosis: Diagnosis, limit: Limit, *, hint: str = "") -> CheckedRun:
 
 
 def conclude(runs: Sequence[CheckedRun], errors: Sequence[Unjudged]) -> CheckResult:
-    """Return the result of the whole check: a failure outweighs an error, and an error a pass."""
+    """Return the result of the whole check: a failure outweighs an error, and an error a pass.
+
+    Nothing at all is an error too: a gate that looked at nothing must not open.
+    """
     outcomes = {run.outcome for run in runs}
-    outcome: Outcome = "fail" if "fail" in outcomes else "error" if errors or "error" in outcomes else "pass"
+    outcome: Outcome = "fail" if "fail" in outcomes else "error" if errors or outcomes != {"pass"} else "pass"
     return CheckResult(outcome=outcome, runs=tuple(runs), errors=tuple(errors))

@@ -58,10 +58,11 @@ class _Reading:
     runs: list[Run] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     _seen: set[Path] = field(default_factory=set)
+    _recognized: int = 0
 
     def take(self, path: Path) -> None:
         """Read what is at a path."""
-        before = len(self.runs) + len(self.problems) + len(self._seen)
+        before = self._recognized + len(self.problems)
         left: list[Found] = []
         for found in find(path):
             if isinstance(found, Problem):
@@ -69,7 +70,7 @@ class _Reading:
             elif not self._take_file(found):
                 left.append(found)
         self._take_left(left)
-        if len(self.runs) + len(self.problems) + len(self._seen) == before and path.is_dir():
+        if self._recognized + len(self.problems) == before:
             self.problems.append(Problem(printable(path), "no run was found in this folder"))
 
     def _take_file(self, found: Found) -> bool:
@@ -77,13 +78,15 @@ class _Reading:
         reader = next((reader for reader in self.core if reader.recognizes(found.path, found.head)), None)
         if reader is None:
             return not found.named and (found.journaled or not found.looks_like_events)
+        self._recognized += 1
         if self._first_time(found):
             self._read(reader, [found])
         return True
 
-    def _take_left(self, left: Iterable[Found]) -> None:
+    def _take_left(self, left: Sequence[Found]) -> None:
         together: dict[str, tuple[Reader, list[Found]]] = {}
         unread: list[Found] = []
+        self._recognized += len(left)
         for found in filter(self._first_time, left):
             reader = self.installed.reader_of(found)
             if reader is not None:

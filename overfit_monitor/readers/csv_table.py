@@ -37,11 +37,11 @@ class CsvTable:
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Return whether the header names metrics, or the file is called a table and is empty or a git-lfs pointer."""
         called_table = path.suffix.lower() in SUFFIXES
-        if not head.strip() or head.startswith(LFS_POINTER):
-            return called_table
         if b"\0" in head:
             return False
         lines = [line for line in head.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+        if not lines or head.startswith(LFS_POINTER):
+            return called_table
         header = _split(lines[0])
         cells = [_number(cell) for cell in _split(lines[1])] if len(lines) > 1 else []
         is_table = len(header) == len(cells) > 1 and any(isinstance(cell, float) for cell in cells)

@@ -13,7 +13,7 @@ from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable, run_name
 from overfit_monitor.readers.json_file import clean_name, load, number
 from overfit_monitor.readers.pairing import Names
-from overfit_monitor.readers.table import Table, looks_like_log
+from overfit_monitor.readers.table import Table, names_metric
 
 _LIST_OF_NUMBERS = re.compile(r'"([^"\\]{1,200})"\s*:\s*\[\s*(?:-?\d|NaN|-?Infinity|null)')
 
@@ -35,7 +35,9 @@ class KerasHistory:
         text = head.decode("utf-8-sig", "replace").lstrip()
         if not text:
             return path.suffix.lower() == ".json"
-        return text.startswith("{") and looks_like_log(_LIST_OF_NUMBERS.findall(text), self.names)
+        lists = _LIST_OF_NUMBERS.findall(text)
+        chosen = self.names is not None and self.names.val in lists
+        return text.startswith("{") and (chosen or any(names_metric(name) for name in lists))
 
     def read(self, paths: Sequence[Path], root: Path) -> Iterable[Run]:
         """Read each file as one run, or as one for each part.

@@ -13,7 +13,18 @@ from typing import Final, final, overload
 
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.metrics import direction
-from overfit_monitor.readers.pairing import Names, heads, heads_note, is_rate, pair, place, with_total, words_of
+from overfit_monitor.readers.pairing import (
+    TRAIN_WORDS,
+    VAL_WORDS,
+    Names,
+    heads,
+    heads_note,
+    is_rate,
+    pair,
+    place,
+    with_total,
+    words_of,
+)
 from overfit_monitor.records import Observation
 
 # In the order of preference; the last are what an index column is called or not called.
@@ -26,8 +37,8 @@ COLUMNS: Final = 1024
 def looks_like_log(names: Collection[str], chosen: Names | None = None) -> bool:
     """Return whether columns with these names are those of a training log, not of any other table.
 
-    They are if one names a split and a metric of known direction, if a metric stands beside a
-    step, or if the user's choice is among them.
+    They are if one names a split and a metric of known direction, if train and validation have a
+    metric in common, if a metric or a split stands beside a step, or if the user's choice is among them.
 
     Example:
         >>> looks_like_log(["train_loss"]), looks_like_log(["epoch", "acc"]), looks_like_log(["model", "acc"])
@@ -35,10 +46,22 @@ def looks_like_log(names: Collection[str], chosen: Names | None = None) -> bool:
     """
     if chosen and chosen.val in names:
         return True
-    if any((where := place(name)) and direction(where.metric) for name in names):
+    if any(place(name) and names_metric(name) for name in names) or _both_sides(names):
         return True
     stepped = any(_plain(name) in STEP_NAMES for name in names)
-    return stepped and any(place(name) or direction("_".join(words_of(name))) for name in names)
+    return stepped and any(place(name) or names_metric(name) for name in names)
+
+
+def _both_sides(names: Collection[str]) -> bool:
+    told = [where for name in names if (where := place(name)) and set(words_of(name)) - TRAIN_WORDS - set(VAL_WORDS)]
+    of = {split: {where.metric for where in told if where.split == split} for split in ("train", "val")}
+    return bool(of["train"] & of["val"])
+
+
+def names_metric(name: str) -> bool:
+    """Return whether a name tells a metric; ``train`` and ``test`` alone tell none, and name other lists too."""
+    words = [word for word in words_of(name) if word not in TRAIN_WORDS and word not in VAL_WORDS]
+    return direction("_".join(words)) is not None
 
 
 @final

@@ -58,14 +58,14 @@ def find(path: Path) -> Iterator[Found | Problem]:
 
 def why_unknown(found: Found) -> str:
     """Return why no reader took the file, in one line."""
-    if not found.head.strip():
+    text = found.head.decode("utf-8-sig", "replace").strip()
+    if not text:
         return "line 1: the file is empty"
     if found.head.startswith(LFS_POINTER):
         return "line 1: a git-lfs pointer, not the file itself: run 'git lfs pull'"
     if b"\0" in found.head:
         return "binary data that no reader knows"
-    first = found.head.decode("utf-8-sig", "replace").strip().splitlines()[0][:_FIRST_LINE_SHOWN]
-    return f"no reader knows this format; line 1 begins {first!r}"
+    return f"no reader knows this format; line 1 begins {text.splitlines()[0][:_FIRST_LINE_SHOWN]!r}"
 
 
 def _below(root: Path) -> Iterator[Found | Problem]:

@@ -1,0 +1,136 @@
+"""Histories and records in JSON."""
+
+import json
+
+import pytest
+
+from overfit_monitor.errors import UnreadableError
+from overfit_monitor.readers.json_records import JsonRecords
+from overfit_monitor.readers.keras_history import KerasHistory
+from overfit_monitor.readers.pairing import Names
+
+HISTORY = {"loss": [3.0, 2.0, 1.0], "val_loss": [4.0, float("nan"), 2.0], "learning_rate": [0.1, 0.1, 0.01]}
+RECORDS = [
+    {"epoch": 0.5, "learning_rate": 0.1, "loss": 3.0, "step": 10},
+    {"epoch": 1.0, "eval_loss": 4.0, "eval_runtime": 1.5, "step": 20},
+    {"epoch": 1.0, "step": 20, "total_flos": 1e9, "train_loss": 3.5, "train_runtime": 9.0},
+]
+
+
+def read(reader, tmp_path, content, name="history.json"):
+    path = tmp_path / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return list(reader.read([path], tmp_path))
+
+
+def curves(run):
+    return [(o.step, o.train.get("loss"), o.val.get("loss")) for o in run.observations]
+
+
+def test_keras_history(tmp_path):
+    (run,) = read(KerasHistory(), tmp_path, HISTORY)
+    assert curves(run)[0] == (0, 3.0, 4.0)
+    assert curves(run)[2] == (2, 1.0, 2.0)
+    assert run.observations[1].val["loss"] != run.observations[1].val["loss"]
+    assert run.observations[2].learning_rate == 0.01
+    assert (run.name, run.notes) == ("history", ())
+
+
+def test_each_part_of_a_history_is_a_run(tmp_path):
+    runs = read(KerasHistory(), tmp_path, {"phase1": HISTORY, "phase2": HISTORY, "classes": ["a", "b"]})
+    assert [run.name for run in runs] == ["history/phase1", "history/phase2"]
+
+
+def test_lists_of_different_lengths_are_noted(tmp_path):
+    (run,) = read(KerasHistory(), tmp_path, {"train_losses": [3, 2, 1], "val_losses": [4, None]})
+    assert curves(run) == [(0, 3, 4), (1, 2, None), (2, 1, None)]
+    assert run.notes == ("the lists are not of one length: 'train_losses' 3, 'val_losses' 2.",)
+
+
+def test_an_epoch_list_is_the_step(tmp_path):
+    (run,) = read(KerasHistory(), tmp_path, {"epoch": [5, 6], "loss": [3, 2], "val_loss": [4, 3]})
+    assert curves(run) == [(5, 3, 4), (6, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"loss": [1.0, 2.0], "val_loss": [3.0,\n', "line 2, column 1: the file is cut off"),
+        ('{"loss": [1.0, 2.0], "val_lo', "line 1, column 22: the file is cut off"),
+        ('{"loss": [1.0, oops]}', "line 1, column 16: no valid JSON"),
+        ("", "line 1, column 1: the file is cut off"),
+        ('{"loss": ' + "[" * 100_000, "nested deeper than any log"),
+        ('{"loss": [' + "1" * 5000 + "]}", "Exceeds the limit"),
+        ('{"loss": [], "val_loss": []}', "no list in it holds a number"),
+        ("[1, 2]", "no object with lists of numbers"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line_with_file_and_place(tmp_path, content, message):
+    with pytest.raises(UnreadableError) as caught:
+        read(KerasHistory(), tmp_path, content)
+    assert str(caught.value).startswith(f"{tmp_path / 'history.json'}: ")
+    assert message in str(caught.value)
+
+
+def test_integers_beyond_any_float_are_infinite(tmp_path):
+    (run,) = read(KerasHistory(), tmp_path, '{"loss": [1, 2], "val_loss": [' + "9" * 400 + ", true]}")
+    assert curves(run) == [(0, 1, float("inf")), (1, 2, None)]
+
+
+def test_keys_that_are_half_a_character_can_be_written(tmp_path):
+    (run,) = read(KerasHistory(), tmp_path, '{"val_loss": [1], "val_\\ud800": [2]}')
+    assert [name.encode() for name in run.observations[0].val] == [b"loss", b"?"]
+
+
+@pytest.mark.parametrize("content", [RECORDS, {"best_metric": None, "log_history": RECORDS}])
+def test_hugging_face_without_its_summary(tmp_path, content):
+    (run,) = read(JsonRecords(), tmp_path, content, "trainer_state.json")
+    assert curves(run) == [(10, 3.0, None), (20, None, 4.0)]
+
+
+def test_records_may_hold_metrics_one_level_down(tmp_path):
+    (run,) = read(JsonRecords(), tmp_path, [{"loss_train": 1, "loss_dev": 2, "acc_dev": {"binary": 0.5}}])
+    assert run.observations[0].val == {"loss": 2.0, "acc_binary": 0.5}
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '[{"a": "b"}]', '{"log_history": 3}', "3"])
+def test_records_without_numbers_are_refused(tmp_path, content):
+    with pytest.raises(UnreadableError, match="no list of records with numbers"):
+        read(JsonRecords(), tmp_path, content)
+
+
+HISTORIES = [
+    ("h.json", '{"loss": [0.5, 0.25]}', True),
+    ("h.json", '{\n  "phase1": {\n    "val_loss": [\n      0.5,', True),
+    ("h.json", "", True),
+    ("config.json", '{"betas": [0.9, 0.999], "lr": 0.1}', False),
+    ("splits.json", '{"train": [0, 5, 7], "test": [1, 2]}', False),
+    ("r.json", '[{"loss": 0.5}]', False),
+    ("h.txt", "loss", False),
+]
+
+
+@pytest.mark.parametrize(("name", "head", "expected"), HISTORIES)
+def test_recognizes_a_history(tmp_path, name, head, expected):
+    assert KerasHistory().recognizes(tmp_path / name, head.encode()) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "expected"),
+    [
+        ("trainer_state.json", "{", True),
+        ("x.json", '{"epoch": 3, "log_history": [', True),
+        ("x.json", '[{"epoch": 1, "loss": 0.5, "val_loss": 0.6}', True),
+        ("x.json", '[{"name": "a", "id": 3}]', False),
+        ("config.json", '{"betas": [0.9, 0.999]}', False),
+    ],
+)
+def test_recognizes_records(tmp_path, name, head, expected):
+    assert JsonRecords().recognizes(tmp_path / name, head.encode()) is expected
+
+
+def test_the_users_own_names_are_recognized_and_read(tmp_path):
+    reader = KerasHistory(Names(val="b", train="a"))
+    assert reader.recognizes(tmp_path / "x.json", b'{"a": [1], "b": [2]}')
+    (run,) = read(reader, tmp_path, {"a": [1], "b": [2]})
+    assert (run.observations[0].train, run.observations[0].val) == ({"b": 1.0}, {"b": 2.0})

@@ -1,0 +1,248 @@
+"""The command line, as it is called."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, version
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+
+from overfit_monitor import extensions
+from overfit_monitor.cli import main
+from overfit_monitor.monitor import Monitor
+from overfit_monitor.reports.json import schema
+
+
+def table(curve, epochs=40):
+    rows = [(epoch, *curve(epoch)) for epoch in range(epochs)]
+    return "epoch,loss,val_loss\n" + "".join(f"{epoch},{train},{val}\n" for epoch, train, val in rows)
+
+
+def wobble(epoch):
+    return 0.001 * ((epoch * 7) % 5)
+
+
+OVERFIT = table(lambda e: (1 / (1 + e), 0.5 + 0.02 * abs(e - 12) + wobble(e)))
+HEALTHY = table(lambda e: (1 / (1 + e), 1.1 / (1 + e) + wobble(e)))
+YOUNG = table(lambda e: (1.0, 1.0), epochs=3)
+BLIND = "epoch,train_loss\n0,1\n1,2\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, content in {"overfit": OVERFIT, "healthy": HEALTHY, "young": YOUNG, "blind": BLIND, "empty": ""}.items():
+        Path(f"{name}.csv").write_text(content, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ("healthy.csv", 0),
+        ("overfit.csv", 1),
+        ("young.csv", 0),
+        ("blind.csv", 2),
+        ("empty.csv", 2),
+        ("missing.csv", 2),
+        ("healthy.csv empty.csv", 2),
+        ("overfit.csv empty.csv", 1),
+        ("healthy.csv overfit.csv", 1),
+        ("overfit.csv --fail-on diverging", 0),
+        ("overfit.csv --fail-on diverging,overfitting", 1),
+        ("overfit.csv --fail-on diverging --fail-on overfitting", 1),
+        ("young.csv --fail-on inconclusive", 1),
+        ("healthy.csv --fail-on nonsense", 2),
+        ("healthy.csv --metric nonsense", 2),
+        ("healthy.csv --patience -1", 2),
+        ("healthy.csv --patience x", 2),
+        ("healthy.csv --format xml", 2),
+        ("healthy.csv --config missing.toml", 2),
+        ("healthy.csv --output missing/x.txt", 2),
+        ("healthy.csv --train loss", 2),
+        ("healthy.csv --val loss --metric loss", 2),
+        ("healthy.csv --val nonsense", 2),
+        ("overfit.csv --val val_loss --train loss", 1),
+        ("overfit.csv --mode max --fail-on overfitting", 0),
+        ("overfit.csv --metric val_loss --mode min", 1),
+        ("", 2),
+    ],
+)
+def test_exit_status(arguments, status, capsys):
+    assert main(["check", *arguments.split()]) == status
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    assert (out + err).strip()
+
+
+def test_a_folder_without_runs(tmp_path, capsys):
+    (tmp_path / "bare").mkdir()
+    assert main(["check", "bare"]) == 2
+    assert "bare: no run was found in this folder" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["--help"], 0), (["check", "--help"], 0), ([], 2), (["chekc"], 2)])
+def test_help_and_wrong_commands(arguments, status, capsys):
+    assert main(arguments) == status
+    out, err = capsys.readouterr()
+    assert ("exit status:" in out) if status == 0 else ("usage: overfit-monitor" in err)
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"overfit-monitor {version('overfit-monitor')}\n"
+
+
+def test_text(capsys):
+    assert main(["check", "healthy.csv", "overfit.csv", "empty.csv"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("overfitting   overfit  best 12, onset ")
+    assert lines[1].startswith("    error: ")
+    assert "not read      empty.csv: line 1: the file is empty" in lines
+    assert lines[-1] == "fail: 2 runs: 1 healthy, 1 overfitting, 1 not judged (exit status 1)"
+
+
+def test_json_is_valid_and_errors_are_said_beside_it(capsys):
+    assert main(["check", "overfit.csv", "blind.csv", "empty.csv", "--format", "json"]) == 1
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    jsonschema.validate(told, schema())
+    assert told["outcome"] == "fail"
+    assert [(run["run"], run["verdict"], run["outcome"]) for run in told["runs"]] == [
+        ("overfit", "overfitting", "fail"),
+        ("blind", "inconclusive", "error"),
+    ]
+    assert told["runs"][1]["reason"].startswith("no validation metric was found; train metrics: 'loss'")
+    assert told["errors"] == [{"source": "empty.csv", "run": None, "message": "line 1: the file is empty"}]
+    assert err == "overfit-monitor: empty.csv: line 1: the file is empty\n"
+
+
+def test_output_goes_to_the_file(capsys):
+    assert main(["check", "overfit.csv", "--format", "junit", "--output", "report.xml"]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "overfit-monitor: fail: 1 run(s); the report is in report.xml\n")
+    assert ET.parse("report.xml").getroot().get("failures") == "1"
+
+
+def test_an_unknown_metric_names_what_was_seen(capsys):
+    main(["check", "healthy.csv", "--metric", "los"])
+    assert "unknown metric 'los'. Did you mean 'loss'? Known: 'loss'." in capsys.readouterr().out
+
+
+def test_settings_come_from_the_project_and_the_command_line_goes_before(capsys):
+    Path("pyproject.toml").write_text('[tool.overfit-monitor]\nfail-on = "diverging"\npatience = 3\n', encoding="utf-8")
+    assert main(["check", "overfit.csv", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["runs"][0]["stop_step"] == 15
+    assert main(["check", "overfit.csv", "--format", "json", "--fail-on", "error", "--patience", "5"]) == 1
+    assert json.loads(capsys.readouterr().out)["runs"][0]["stop_step"] == 17
+    Path("other.toml").write_text('val = "val_loss"\npatience = 7\n', encoding="utf-8")
+    assert main(["check", "overfit.csv", "--format", "json", "--config", "other.toml"]) == 1
+    told = json.loads(capsys.readouterr().out)["runs"][0]
+    assert (told["stop_step"], told["metrics"]) == (19, {"train": None, "val": "loss", "mode": "min"})
+
+
+def test_settings_go_before_those_of_the_journal(capsys):
+    with Monitor("run", sinks={}, patience=3) as monitor:
+        for step in range(30):
+            monitor.log(step=step, val={"loss": abs(step - 12.0)})
+    for more, stop in (([], 15), (["--patience", "5"], 17)):
+        main(["check", "run", "--format", "json", *more])
+        assert json.loads(capsys.readouterr().out)["runs"][0]["stop_step"] == stop
+
+
+def test_a_fault_of_ours_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(Monitor, "replay", lambda self, observations: 1 / 0)
+    assert main(["check", "healthy.csv"]) == 2
+    message = "internal error, please report: ZeroDivisionError: division by zero (--debug shows where)"
+    assert capsys.readouterr().err == f"overfit-monitor: {message}\n"
+    with pytest.raises(ZeroDivisionError):
+        main(["check", "healthy.csv", "--debug"])
+
+
+def test_interrupted(monkeypatch, capsys):
+    def interrupt(self, observations):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Monitor, "replay", interrupt)
+    assert main(["check", "healthy.csv"]) == 2
+    assert capsys.readouterr().err == "overfit-monitor: interrupted\n"
+
+
+def registered(monkeypatch, value):
+    point = EntryPoint("demo", value, "overfit_monitor.commands")
+    monkeypatch.setattr(extensions, "registered", lambda kind: (point,) if kind == "commands" else ())
+
+
+def test_demo_is_handed_its_arguments(monkeypatch, tmp_path):
+    (tmp_path / "demo_of_test.py").write_text(
+        "def main(arguments):\n    return 40 + len(arguments)\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    registered(monkeypatch, "demo_of_test:main")
+    assert main(["demo", "--help", "x"]) == 42
+
+
+def test_demo_without_its_packages(monkeypatch, capsys):
+    registered(monkeypatch, "no_such_framework.demo:main")
+    assert main(["demo"]) == 2
+    assert capsys.readouterr().err == (
+        "overfit-monitor: the demo needs more packages (No module named 'no_such_framework'): "
+        'pip install "overfit-monitor[demo]"\n'
+    )
+
+
+def test_demo_that_is_not_registered(monkeypatch, capsys):
+    monkeypatch.setattr(extensions, "registered", lambda kind: ())
+    assert main(["demo"]) == 2
+    assert 'pip install "overfit-monitor[demo]"' in capsys.readouterr().err
+
+
+def process(*arguments, **more):
+    command = [sys.executable, "-m", "overfit_monitor", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, **more)
+
+
+def test_it_runs_as_a_module():
+    done = process("check", "overfit.csv")
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_terminal_that_cannot_show_bars_gets_them_as_text():
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = process("check", "overfit.csv", env=environment)
+    assert done.returncode == 1
+    assert "\\u2581" in done.stdout
+
+
+def test_a_reader_that_goes_away_is_no_crash():
+    command = f"{sys.executable} -m overfit_monitor check healthy.csv --format json"
+    piped = f"({command}; echo $? >&2) | true"
+    done = subprocess.run(["/bin/sh", "-c", piped], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() in {"0", "2"}  # the pipe may have taken all before it was closed
+
+
+def test_colour_only_for_a_terminal_that_wants_it(monkeypatch, capsys):
+    for variables, colored in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+        with monkeypatch.context() as patch:
+            patch.delenv("NO_COLOR", raising=False)
+            patch.setenv("TERM", "xterm")
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            patch.setattr(sys.stdout, "isatty", lambda: True)
+            main(["check", "healthy.csv"])
+        assert ("\x1b[32m" in capsys.readouterr().out) is colored
+
+
+def test_a_table_needs_no_framework():
+    asked = (
+        "import sys; from overfit_monitor.cli import main; main(['check', 'overfit.csv']); "
+        "print(*({'torch', 'keras', 'tensorflow', 'tensorboard', 'scipy.stats', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, encoding="utf-8", check=True)
+    assert done.stdout.splitlines()[-1] == ""
