@@ -7,14 +7,13 @@ own step in the log is a sequence number; the step of the run is in the payload.
 
 from __future__ import annotations
 
-import json
-from typing import Final
+from typing import Final, Literal
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from overfit_monitor.records import SEVERITIES, Finding, MetricChoice, Recommendation, Record, StopDecision, Verdict
 
-VERSION: Final = 1
+VERSION: Final[Literal[1]] = 1
 MOST_ALERTS: Final = 64
 
 
@@ -38,9 +37,7 @@ class AlertState(Record):
         recommendations: What was advised at that step, with what was known of the model.
     """
 
-    model_config = ConfigDict(ser_json_inf_nan="strings")
-
-    version: int = VERSION
+    version: Literal[1] = VERSION
     step: int | None = None
     metrics: MetricChoice = MetricChoice()
     verdict: Verdict = "inconclusive"
@@ -69,12 +66,10 @@ def encode(state: AlertState) -> bytes:
 def decode(content: bytes) -> AlertState | None:
     """Return the state in a record, None where it is none of ours or of a newer version."""
     try:
-        payload = json.loads(content)
-        if not isinstance(payload, dict) or payload.get("version") != VERSION:
-            return None
-        return AlertState.model_validate(payload)
-    except (ValueError, ValidationError):
+        state = AlertState.model_validate_json(content)
+    except ValidationError:
         return None
+    return state if "version" in state.model_fields_set else None
 
 
 def level(findings: tuple[Finding, ...]) -> int:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from tensorboard import errors
 from tensorboard.data.provider import RunTagFilter
@@ -29,6 +29,13 @@ DEFAULT_SAMPLES = 1000
 _ALL = 1 << 30
 
 Series = dict[str, dict[str, list[Any]]]
+
+
+class Wish(NamedTuple):
+    """What a user wants compared: which curves, and in which direction; None leaves it to us."""
+
+    names: Names | None = None
+    mode: str | None = None
 
 
 @final
@@ -52,20 +59,20 @@ class Backend:
         """Return the table of all runs, the worst first."""
         groups = self._groups(ctx, experiment)
         with self._lock:
-            judged = self._judge(ctx, experiment, groups)
+            judged = self._judge(ctx, experiment, groups, Wish())
             present = {(experiment, found.name) for found in groups}
             self._judged = {key: kept for key, kept in self._judged.items() if key in present}
         rows = [row(run) for run in sorted(judged, key=urgency)]
         return {"schema_version": 1, "runs": rows, "generated": time.time()}
 
-    def run(self, ctx: Any, experiment: str, name: str, names: Names | None = None) -> dict[str, Any]:
+    def run(self, ctx: Any, experiment: str, name: str, wish: Wish) -> dict[str, Any]:
         """Return one run with its curves.
 
         Args:
             ctx: Context of the request.
             experiment: Experiment of the request.
             name: Name of the run, as in the table.
-            names: Curves to compare instead of those chosen.
+            wish: What to compare instead of what was chosen.
 
         Raises:
             tensorboard.errors.NotFoundError: There is no such run.
@@ -73,9 +80,9 @@ class Backend:
         """
         found = self._find(ctx, experiment, name)
         with self._lock:
-            return details(self._judge(ctx, experiment, [found], names)[0])
+            return details(self._judge(ctx, experiment, [found], wish)[0])
 
-    def exact(self, ctx: Any, experiment: str, name: str, names: Names | None = None) -> dict[str, Any]:
+    def exact(self, ctx: Any, experiment: str, name: str, wish: Wish) -> dict[str, Any]:
         """Return one run as `run` does, from every point in its event files instead of TensorBoard's sample.
 
         Raises:
@@ -89,7 +96,7 @@ class Backend:
         folders = {folder: read_folder(paths) for folder, paths in files.items()}
         points = {c.label: folders[c.folder].curves.get(c.tag, []) for c in found.curves}
         state = next((folder.state for folder in folders.values() if folder.state is not None), None)
-        judged = judge(found, points, _choose(found, state, names), state, sampled=False)
+        judged = judge(found, points, _choose(found, state, wish), state, sampled=False)
         notes = judged.diagnosis.notes + tuple(note for folder in folders.values() for note in folder.notes)
         return details(replace(judged, diagnosis=judged.diagnosis.model_copy(update={"notes": notes})))
 
@@ -103,9 +110,9 @@ class Backend:
         listed = self._provider.list_scalars(ctx, experiment_id=experiment, plugin_name=SCALARS)
         return group({run: tags.keys() for run, tags in listed.items() if tags})
 
-    def _judge(self, ctx: Any, experiment: str, groups: Sequence[Group], names: Names | None = None) -> list[Judged]:
+    def _judge(self, ctx: Any, experiment: str, groups: Sequence[Group], wish: Wish) -> list[Judged]:
         states = self._states(ctx, experiment, groups)
-        chosen = [(found, _choose(found, states.get(found.name), names)) for found in groups]
+        chosen = [(found, _choose(found, states.get(found.name), wish)) for found in groups]
         wanted = {found.name: _wanted(found, choice) for found, choice in chosen}
         series = self._read(ctx, experiment, [curve for curves in wanted.values() for curve in curves])
         judged = []
@@ -150,11 +157,12 @@ class Backend:
         return {folders[run]: state for run, state in newest.items() if state is not None}
 
 
-def _choose(found: Group, state: AlertState | None, names: Names | None) -> Choice:
+def _choose(found: Group, state: AlertState | None, wish: Wish) -> Choice:
     try:
-        return choose_curves(found.curves, state, names)
+        choice = choose_curves(found.curves, state, wish.names)
     except UsageError as error:
         raise errors.InvalidArgumentError(str(error)) from None
+    return choice if wish.mode is None else choice._replace(settings=choice.settings | {"mode": wish.mode})
 
 
 def _wanted(found: Group, choice: Choice) -> list[Curve]:

@@ -63,7 +63,7 @@ class EventReader:
         """Read event files; see `overfit_monitor.readers.base.Reader.read`.
 
         Raises:
-            UnreadableError: There is not one record that could be read in any of the files.
+            UnreadableError: There is not one scalar in any of the files.
         """
         by_folder: dict[str, list[Path]] = {}
         for path in sorted(paths):
@@ -71,9 +71,10 @@ class EventReader:
         folders = {name: read_folder(files) for name, files in by_folder.items()}
         if not any(folder.curves for folder in folders.values()):
             raise UnreadableError(_nothing_in(folders, root))
-        yield from (
-            _run(found, folders, root, self.names) for found in group({n: f.curves for n, f in folders.items()})
-        )
+        for found in group({name: folder.curves for name, folder in folders.items()}):
+            # A folder with nothing but pictures or settings is no run; one that could not be read is.
+            if found.curves or any(folders[name].notes for name in found.folders):
+                yield _run(found, folders, root, self.names)
 
 
 def event_files(folder: Path) -> list[Path]:

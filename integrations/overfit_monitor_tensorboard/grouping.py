@@ -20,7 +20,7 @@ from overfit_monitor_tensorboard.alerts import AlertState
 from overfit_monitor_tensorboard.names import PREFIX, SUB_FOLDER, TRAIN_TAG, VAL_TAG
 
 ROOT = "."
-_FOR_CURVES_OF_UNKNOWN_NAME = "loss"
+_UNNAMED = "loss"
 
 
 class Curve(NamedTuple):
@@ -93,20 +93,27 @@ def choose_curves(curves: Iterable[Curve], state: AlertState | None, names: Name
         UsageError: A chosen label is not in the run.
     """
     given = list(curves)
-    if names is not None:
-        return Choice(names.places([curve.label for curve in given]), {})
-    chosen = pair(curve.label for curve in given if not curve.tag.startswith(PREFIX))
-    metrics = {split: {p.metric for p in chosen.values() if p.split == split} for split in ("train", "val")}
     metric = state.metrics.val if state else None
     settings = {} if state is None or metric is None else {"metric": metric, "mode": state.metrics.mode}
-    if metrics["train"] & metrics["val"] or not any(curve.tag == VAL_TAG for curve in given):
+    tags = {curve.label: curve.tag for curve in given}
+    if names is not None:
+        places = names.places(tags)
+        if tags[names.val] != VAL_TAG:
+            return Choice(places, {})
+        return Choice(_called(places, metric or _UNNAMED), settings)
+    chosen = pair(label for label, tag in tags.items() if not tag.startswith(PREFIX))
+    metrics = {split: {p.metric for p in chosen.values() if p.split == split} for split in ("train", "val")}
+    if metrics["train"] & metrics["val"] or VAL_TAG not in tags.values():
         parts = heads(chosen)
         known = metric in metrics["val"] or (metric == "loss" and parts)
         return Choice(chosen, settings if known else {}, (heads_note(parts),) if parts else ())
-    name = metric or _FOR_CURVES_OF_UNKNOWN_NAME
-    ours = {c.label: Place("train", name, 0) for c in given if c.tag == TRAIN_TAG}
-    ours |= {c.label: Place("val", name, 0) for c in given if c.tag == VAL_TAG}
-    return Choice(ours, settings)
+    ours = {label: Place("train", "", 0) for label, tag in tags.items() if tag == TRAIN_TAG}
+    ours |= {label: Place("val", "", 0) for label, tag in tags.items() if tag == VAL_TAG}
+    return Choice(_called(ours, metric or _UNNAMED), settings)
+
+
+def _called(places: Mapping[str, Place], metric: str) -> dict[str, Place]:
+    return {label: where._replace(metric=metric) for label, where in places.items()}
 
 
 def _home(folder: str, tags: Mapping[str, list[str]]) -> str:

@@ -81,12 +81,12 @@ def judge(
     try:
         diagnosis = Monitor(**choice.settings).replay(observations)
     except OverfitMonitorError as error:
-        diagnosis = _not_judged(str(error))
+        diagnosis = _not_judged(str(error), choice)
     except Exception as error:  # one strange run must not take the others from the table
         logger.exception("run %r could not be judged", group.name)
-        diagnosis = _not_judged(f"{type(error).__name__}: {error}")
+        diagnosis = _not_judged(f"{type(error).__name__}: {error}", choice)
     if not any(where.split == "val" for where in choice.places.values()):
-        diagnosis = diagnosis.model_copy(update={"not_judged": _no_validation(group).not_judged})
+        diagnosis = _not_judged(_without_validation(group), choice)
     if state is not None and state.recommendations and state.verdict == diagnosis.verdict:
         # Advised live, with the model in view.
         diagnosis = diagnosis.model_copy(update={"recommendations": state.recommendations})
@@ -164,11 +164,18 @@ def _gap(judged: Judged) -> list[Point]:
     return gaps if metrics.train else []
 
 
-def _not_judged(reason: str) -> Diagnosis:
-    return Diagnosis(verdict="inconclusive", not_judged=(NotJudged(id="overfitting", reason=reason),))
+def _not_judged(reason: str, choice: Choice) -> Diagnosis:
+    """Return why, with the metric that would have been compared, so that its curves can be shown."""
+    placed = {split: [p.metric for p in choice.places.values() if p.split == split] for split in ("train", "val")}
+    val = next((name for name in placed["val"] if name in placed["train"]), next(iter(placed["val"]), None))
+    return Diagnosis(
+        verdict="inconclusive",
+        metrics=MetricChoice(train=val if val in placed["train"] else None, val=val),
+        not_judged=(NotJudged(id="overfitting", reason=reason),),
+    )
 
 
-def _no_validation(group: Group) -> Diagnosis:
+def _without_validation(group: Group) -> str:
     labels = [curve.label for curve in group.curves]
     more = f" and {len(labels) - _NAMED_TAGS} more" if len(labels) > _NAMED_TAGS else ""
-    return _not_judged(f"no validation metric is among the tags: {', '.join(labels[:_NAMED_TAGS])}{more}")
+    return f"no validation metric is among the tags: {', '.join(labels[:_NAMED_TAGS])}{more}"

@@ -60,24 +60,23 @@ class _Service:
     def run(self, request: Any, ctx: Any, experiment: str) -> dict[str, Any]:
         """Answer ``/run?run=NAME``.
 
-        With ``train`` and ``val`` those curves are compared instead of the chosen ones; with
-        ``exact=true`` the event files are read instead of TensorBoard's sample of them.
+        With ``val``, ``train`` and ``mode`` those curves are compared instead of the chosen ones;
+        with ``exact=true`` the event files are read instead of TensorBoard's sample of them.
         """
-        name = _argument(request, "run")
+        name, val, train = (_argument(request, argument) for argument in ("run", "val", "train"))
+        mode = _one_of(request, "mode", ("min", "max"))
+        exact = _one_of(request, "exact", ("true", "false")) == "true"
         if name is None:
             raise errors.InvalidArgumentError("run: the name of a run is needed")
-        train, val = _argument(request, "train"), _argument(request, "val")
-        if train is not None and val is None:
-            raise errors.InvalidArgumentError("val: the name of a curve is needed where train is given")
-        exact = _argument(request, "exact")
-        if exact not in (None, "true", "false"):
-            raise errors.InvalidArgumentError(f"exact: must be 'true' or 'false' but is {exact!r}")
+        if val is None and (train or mode):
+            raise errors.InvalidArgumentError("val: the name of a curve is needed where train or mode is given")
         backend = self._ready()
         from overfit_monitor.readers.pairing import Names
+        from overfit_monitor_tensorboard.backend import Wish
 
-        names = None if val is None else Names(val=val, train=train)
-        answer = backend.exact if exact == "true" else backend.run
-        return answer(ctx, experiment, name, names)  # type: ignore[no-any-return]
+        wish = Wish(None if val is None else Names(val=val, train=train), mode)
+        answer = backend.exact if exact else backend.run
+        return answer(ctx, experiment, name, wish)  # type: ignore[no-any-return]
 
     def _ready(self) -> Any:
         if self._backend is None:
@@ -114,6 +113,13 @@ def _argument(request: Any, name: str) -> str | None:
     if not values[0] or len(values[0]) > _LONGEST:
         raise errors.InvalidArgumentError(f"{name}: must have 1 to {_LONGEST} characters but has {len(values[0])}")
     return str(values[0])
+
+
+def _one_of(request: Any, name: str, known: tuple[str, str]) -> str | None:
+    value = _argument(request, name)
+    if value not in (None, *known):
+        raise errors.InvalidArgumentError(f"{name}: must be {known[0]!r} or {known[1]!r} but is {value!r}")
+    return value
 
 
 def _listing(folder: Traversable, prefix: str) -> list[tuple[str, Traversable]]:

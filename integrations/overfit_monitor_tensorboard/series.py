@@ -24,7 +24,7 @@ def thin(points: Sequence[Point], most: int = MOST_POINTS) -> list[list[int | fl
     """
     if len(points) <= most:
         return [_plain(point) for point in points]
-    buckets = (most - 2) // 3
+    buckets = (most - 2) // (2 if all(math.isfinite(value) for _, value in points) else 3)
     kept = {0, len(points) - 1}
     for i in range(buckets):
         bucket = range(i * len(points) // buckets, (i + 1) * len(points) // buckets)
