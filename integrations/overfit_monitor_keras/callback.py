@@ -51,7 +51,7 @@ class OverfitMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # Keras i
         strict: Raise errors of the monitor itself instead of warning once and training on.
         core: A monitor of your own, used for every fit and left open at the end. It has its
             settings already; beside it only ``verbose``, ``restore_best_weights`` and ``strict``.
-        **settings: Further fields of `overfit_monitor.MonitorConfig`: ``false_alarm_rate``.
+        **settings: Any other field of `overfit_monitor.MonitorConfig`.
 
     Raises:
         UsageError: An argument is unknown or cannot be right.

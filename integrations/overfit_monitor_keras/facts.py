@@ -96,7 +96,7 @@ def _optimizer(optimizer: Any) -> OptimizerFacts | None:
 def _rate(optimizer: Any) -> float | None:
     rate = getattr(optimizer, "learning_rate", None)
     try:
-        return None if rate is None else float(keras.ops.convert_to_numpy(rate))
+        return None if rate is None else float(rate)
     except (TypeError, ValueError):
         return None
 

@@ -1,0 +1,68 @@
+"""The same callback on Keras' torch backend, in a process of its own: the backend is chosen at import."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("keras")
+pytest.importorskip("torch")
+
+SCRIPT = """
+import signal
+import keras
+import numpy as np
+from overfit_monitor_keras import OverfitMonitor
+
+assert keras.backend.backend() == "torch"
+rng = np.random.default_rng(0)
+x = rng.normal(size=(240, 10)).astype("float32")
+y = (x[:, 0] + rng.normal(size=240) > 0).astype("int32")
+data = dict(x=x[:40], y=y[:40], validation_data=(x[40:], y[40:]), verbose=0, epochs=100)
+
+
+def build():
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(64, activation="relu"), keras.layers.Dense(2)])
+    model.compile(keras.optimizers.AdamW(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def check(model, callback):
+    losses = model.history.history["val_loss"]
+    assert callback.restored_step == int(np.argmin(losses)) < len(losses) - 1, (callback.restored_step, losses)
+    kept = model.evaluate(*data["validation_data"], verbose=0)
+    assert abs(kept - min(losses)) < 1e-4, (kept, min(losses))
+
+
+class Interrupt(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 12:
+            signal.raise_signal(signal.SIGINT)
+
+
+model, callback = build(), OverfitMonitor(patience=40, strict=True)
+model.fit(**data, callbacks=[callback])
+assert 0 < callback.stopped_epoch < 99
+assert callback.diagnosis.verdict == "overfitting"
+assert callback.core.facts.optimizer.name == "AdamW", callback.core.facts.optimizer
+check(model, callback)
+
+model, callback = build(), OverfitMonitor(patience=1000, strict=True)
+try:
+    model.fit(**data, callbacks=[callback, Interrupt()])
+except KeyboardInterrupt:
+    check(model, callback)
+    print("all is well")
+"""
+
+
+@pytest.mark.slow  # imports Keras and torch anew: about 5 s
+def test_torch_backend():
+    environment = os.environ | {"KERAS_BACKEND": "torch"}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.splitlines()[-1] == "all is well"
