@@ -131,7 +131,7 @@ class Analyzer:
             "evaluations": self._evaluations,
             "history": self.history.state_dict(),
             "signals": self._signals.state_dict(),
-            "signal": self._signal,
+            "signal": tuple(self._signal) if self._signal else None,
             "detectors": {detector.id: detector.state_dict() for detector in self._detectors},
             "policy": self._policy.state_dict(),
             "stop": self._stop.model_dump() if self._stop else None,
@@ -168,8 +168,12 @@ class Analyzer:
         self._evaluations += 1
         if self._evaluations <= self.config.start_from_epoch:
             return
-        decision = self._policy.update(signal)
+        decision = self._policy.update(signal, alarm=self._alarm())
         self._stop = self._stop or decision
+
+    def _alarm(self) -> bool:
+        overfitting = next(detector for detector in self._detectors if detector.id == "overfitting")
+        return isinstance(overfitting.result(), Finding)
 
     def _restart(self, step: int) -> None:
         last = self.history.last_step

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from overfit_monitor.errors import MonitorWarning
+
+logger = logging.getLogger("overfit_monitor")
 
 
 class Guard:
@@ -43,4 +46,7 @@ class Guard:
 
     def warn(self, message: str) -> None:
         """Warn once, without ever raising from the training loop's point of view."""
-        warnings.warn(f"overfit-monitor: {message}", MonitorWarning, stacklevel=4)
+        try:
+            warnings.warn(f"overfit-monitor: {message}", MonitorWarning, stacklevel=4)
+        except MonitorWarning as error:  # warnings are errors here, and even so no run is killed
+            logger.error("%s", error)  # noqa: TRY400

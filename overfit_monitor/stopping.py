@@ -19,6 +19,7 @@ from overfit_monitor.state import Stateful
 NON_FINITE_IN_A_ROW = 3
 SLACK = 0.5
 LIMIT = 20.0
+LIMIT_WITHOUT_ALARM = 60.0
 LARGEST_STEP = 20.0
 
 
@@ -26,8 +27,13 @@ class StoppingPolicy(Stateful, ABC):
     """Says at every evaluation whether training should stop there."""
 
     @abstractmethod
-    def update(self, signal: Signal) -> StopDecision | None:
-        """Take in the next evaluation and return the decision if it is to stop."""
+    def update(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
+        """Take in the next evaluation and return the decision if it is to stop.
+
+        Args:
+            signal: The evaluation.
+            alarm: Whether the overfitting alarm stands at this evaluation.
+        """
 
 
 @dataclass(slots=True)
@@ -41,9 +47,10 @@ class EvidenceStopping(StoppingPolicy):
     """Stops when what has passed without a new best is more than noise would explain.
 
     A one-sided cumulative sum of ``(val - best) / noise - 0.5`` (Page 1954, Biometrika 41),
-    each term at most 20, that starts anew at every new best; it stops beyond 20. The figures
-    beside patience are printed by ``benchmarks/detection.py``. Three evaluations in a row
-    that are NaN or infinite stop as well.
+    each term at most 20, that starts anew at every new best. It stops beyond 20 while the
+    overfitting alarm stands and beyond 60 without it (``docs/decisions/0005-stop-on-evidence.md``
+    has the figures beside patience). Three evaluations in a row that are NaN or infinite
+    stop as well.
     """
 
     state: _EvidenceState
@@ -51,7 +58,7 @@ class EvidenceStopping(StoppingPolicy):
     def __init__(self) -> None:
         self.state = _EvidenceState()
 
-    def update(self, signal: Signal) -> StopDecision | None:
+    def update(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
         """Take in the next evaluation and return the decision if it is to stop."""
         state = self.state
         if not signal.finite:
@@ -63,14 +70,15 @@ class EvidenceStopping(StoppingPolicy):
             return None
         above = (signal.val - signal.best) / max(signal.noise, 1e-9 * abs(signal.best), 1e-12)
         state.statistic = max(0.0, state.statistic + min(above, LARGEST_STEP) - SLACK)
-        if state.statistic <= LIMIT:
+        limit = LIMIT if alarm else LIMIT_WITHOUT_ALARM
+        if state.statistic <= limit:
             return None
         return StopDecision(
             rule="evidence",
             step=signal.step,
             value=state.statistic,
             message=f"validation has not come back to its best at step {signal.best_step}: the evidence against "
-            f"further training is {state.statistic:.3g}, above the limit {LIMIT:.3g}. A new best would have "
+            f"further training is {state.statistic:.3g}, above the limit {limit:.3g}. A new best would have "
             "started the count anew.",
         )
 
@@ -108,7 +116,7 @@ class PatienceStopping(StoppingPolicy):
         self.baseline = baseline
         self.state = _PatienceState()
 
-    def update(self, signal: Signal) -> StopDecision | None:
+    def update(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:  # noqa: ARG002
         """Take in the next evaluation and return the decision if it is to stop."""
         state = self.state
         state.wait += 1

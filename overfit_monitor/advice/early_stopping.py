@@ -68,7 +68,7 @@ def _evaluations_for_noise(diagnosis: Diagnosis) -> int | None:
     if rise is None or noise is None or rise <= 0.0 or diagnosis.step is None:
         return None
     since_best = (seen or diagnosis.step + 1) - _evaluations_to_best(diagnosis)
-    return max(1, math.ceil(NOISES * noise / rise * max(1.0, since_best)))
+    return max(1, math.ceil(min(float(LONGEST), NOISES * noise / rise * max(1.0, since_best))))
 
 
 def _code(diagnosis: Diagnosis, facts: Facts, patience: int) -> str:

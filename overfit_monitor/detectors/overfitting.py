@@ -104,6 +104,7 @@ class Overfitting(Detector):
                 "noise": state.noise,
                 "statistic": self._statistic(),
                 "limit": self._limit(),
+                "evaluations": state.seen,
                 "evaluations_since_best": state.since,
                 "train_change": state.train_change,
             },

@@ -46,14 +46,26 @@ def test_patience(settings, mode, val, step):
     [
         pytest.param([1.0 - 0.01 * i for i in range(100)], None, id="falls to the end"),
         pytest.param([1.0, 0.9, 1.0, 0.9, 1.0, 0.9] * 20, None, id="comes back to its best again and again"),
-        # noise 0.1 / 0.954 from step 4 on; each step further up adds (0.1 j / 0.105) - 0.5: 0.45, 1.9, 4.3, 7.6, …
-        pytest.param([1.0, 0.9, 0.8, 0.7, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4], 11, id="turns and rises"),
+        pytest.param(
+            [1.0, 0.9, 0.8, 0.7, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4],
+            None,
+            id="turns and rises, without an alarm",
+        ),
         pytest.param([1.0, NAN, NAN, NAN], 3, id="three in a row that are no numbers"),
         pytest.param([1.0, NAN, NAN, 1.0, NAN, NAN, 1.0], None, id="never three in a row"),
     ],
 )
 def test_evidence(val, step):
     assert stop_step(EvidenceStopping(), val) == step
+
+
+@pytest.mark.parametrize(("alarm", "step"), [(True, 11), (False, 16)])
+def test_evidence_needs_less_while_the_overfitting_alarm_stands(alarm, step):
+    # The noise is 0.1 / 0.954 from step 4 on, and the j-th step up adds 0.954 j - 0.5: the sum is 17.0 after six of
+    # them and 23.2 after seven (step 11), 57.5 after eleven and 68.4 after twelve (step 16).
+    val = [1.0 - 0.1 * i for i in range(5)] + [0.6 + 0.1 * j for j in range(1, 14)]
+    policy = EvidenceStopping()
+    assert next(signal.step for signal in signals(val) if policy.update(signal, alarm=alarm)) == step
 
 
 @given(

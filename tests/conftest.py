@@ -1,0 +1,30 @@
+"""What every test is held to."""
+
+import logging
+
+import pytest
+
+
+class _Errors(logging.Handler):
+    """Keeps what the package logs as an error."""
+
+    def __init__(self):
+        super().__init__(logging.ERROR)
+        self.messages = []
+
+    def emit(self, record):
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture(autouse=True)
+def no_unexpected_fault():
+    """Fail where a part of the monitor was switched off and no test waited for the warning.
+
+    Warnings are errors in the tests, and `Guard` turns a warning that is an error into a log record.
+    """
+    errors = _Errors()
+    logger = logging.getLogger("overfit_monitor")
+    logger.addHandler(errors)
+    yield
+    logger.removeHandler(errors)
+    assert not errors.messages
