@@ -8,6 +8,7 @@ from typing import Any
 
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.gate import Limit, conclude, judge
+from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.monitor import Monitor
 from overfit_monitor.readers import Run, read_runs
 from overfit_monitor.readers.pairing import Names, place
@@ -92,7 +93,8 @@ def _metric_of(asked: str, run: Run) -> str:
 def _hint(run: Run) -> str:
     names = sorted({name for observation in run.observations[:100] for name in observation.train})
     seen = f"; train metrics: {', '.join(map(repr, names))}" if names else ""
-    return f"{seen}; a column with another name is chosen with --val"
+    told = "" if run.source.endswith(FILE_NAME) else "; a column or tag with another name is chosen with --val"
+    return seen + told
 
 
 def _curve(run: Run, metric: str) -> list[float]:

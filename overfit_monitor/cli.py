@@ -104,6 +104,12 @@ def _add_check(commands: Any) -> None:
     )
     check.set_defaults(command=_check)
     check.add_argument("paths", nargs="+", metavar="PATH", help="file, or folder with any number of runs")
+    _add_report(check)
+    _add_settings(check)
+    check.add_argument("--debug", action="store_true", help="show the traceback of an internal error")
+
+
+def _add_report(check: argparse.ArgumentParser) -> None:
     report = check.add_argument_group("report")
     report.add_argument("--format", choices=("text", "json", "junit"), default="text", help="default: text")
     report.add_argument("--output", type=Path, metavar="FILE", help="write the report there, not to the terminal")
@@ -114,6 +120,10 @@ def _add_check(commands: Any) -> None:
         help="verdicts (healthy, overfitting, underfitting, diverging, inconclusive) or a severity (info, warning, "
         "error) from which on a run fails; several with commas or by repeating; default: error",
     )
+
+
+def _add_settings(check: argparse.ArgumentParser) -> None:
+    check.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings, instead of pyproject.toml")
     what = check.add_argument_group("what is compared")
     what.add_argument("--metric", metavar="NAME", help="metric to compare; default: loss, or else one known by name")
     what.add_argument("--mode", choices=("min", "max", "auto"), help="whether lower or higher is better; default: auto")
@@ -124,9 +134,6 @@ def _add_check(commands: Any) -> None:
     stopping.add_argument("--min-delta", type=float, metavar="X", help="smallest change that is an improvement")
     stopping.add_argument("--baseline", type=float, metavar="X", help="value to beat")
     stopping.add_argument("--start-from-epoch", type=int, metavar="N", help="evaluations to wait for")
-    other = check.add_argument_group("other")
-    other.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings, instead of pyproject.toml")
-    other.add_argument("--debug", action="store_true", help="show the traceback of an internal error")
 
 
 class _Version(argparse.Action):

@@ -91,7 +91,7 @@ class _Reading:
             reader = self.installed.reader_of(found)
             if reader is not None:
                 together.setdefault(reader.name, (reader, []))[1].append(found)
-            elif found.looks_like_events:
+            elif found.looks_like_events and not self.installed.readers:
                 unread.append(found)
             else:
                 self.problems.append(Problem(printable(found.path), why_unknown(found)))
@@ -102,14 +102,14 @@ class _Reading:
             self._read(reader, files)
 
     def _read(self, reader: Reader, files: Sequence[Found]) -> None:
-        first = printable(files[0].path)
+        sources = [printable(path) for path in (*(found.path for found in files), files[0].root)]
         try:
             for run in reader.read([found.path for found in files], files[0].root):
                 self.runs.append(run)
         except OverfitMonitorError as error:
-            self.problems.append(_problem(printable(str(error)), [printable(found.path) for found in files]))
+            self.problems.append(_problem(printable(str(error)), sources))
         except OSError as error:
-            self.problems.append(Problem(printable(error.filename or first), error.strerror or str(error)))
+            self.problems.append(Problem(printable(error.filename or sources[0]), error.strerror or str(error)))
 
     def _first_time(self, found: Found) -> bool:
         path = found.path.resolve()

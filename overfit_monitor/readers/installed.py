@@ -31,10 +31,11 @@ class InstalledReaders:
         Raises:
             UsageError: The user said what is compared with what, and a reader cannot be told.
         """
-        return next((reader for reader in self._readers if reader.recognizes(found.path, found.head)), None)
+        return next((reader for reader in self.readers if reader.recognizes(found.path, found.head)), None)
 
     @cached_property
-    def _readers(self) -> Sequence[Reader]:
+    def readers(self) -> Sequence[Reader]:
+        """The readers of the integrations whose framework is installed."""
         from overfit_monitor.extensions import registered
 
         readers: list[Reader] = []

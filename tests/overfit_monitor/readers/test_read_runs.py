@@ -166,6 +166,11 @@ def test_event_files_go_to_an_installed_reader_together(tmp_path, write, install
     assert named([tmp_path]) == (["a", "b"], [])
 
 
+def test_event_files_that_their_reader_does_not_know(tmp_path, write, installed):
+    path = write("events.out.tfevents.1", "junk")
+    assert named([tmp_path]) == ([], [(str(path), "no reader knows this format; line 1 begins 'junk'")])
+
+
 def test_runs_before_a_damaged_event_file_are_kept(tmp_path, write, installed):
     write("a/events.out.tfevents.1", EVENTS)
     broken = write("broken/events.out.tfevents.1", EVENTS)
