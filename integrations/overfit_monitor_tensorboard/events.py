@@ -29,8 +29,8 @@ class Folder:
 
     Attributes:
         curves: Points (step, value) by tag, in the order in which they were logged.
-        state: The newest alert state of ours, None where there is none.
-        sequence: Sequence number of that state, -1 where there is none.
+        state: The newest alert state of ours that could be read, None where there is none.
+        sequence: The highest sequence number of such a state, -1 where there is none.
         notes: What was wrong with the files.
     """
 
@@ -140,9 +140,10 @@ class _Collector:
         return True
 
     def _keep_newest(self, sequence: int, value: Any) -> None:
-        state = decode(value.tensor.string_val[0]) if value.tensor.string_val else None
-        if state is not None and sequence >= self.folder.sequence:
-            self.folder.state, self.folder.sequence = state, sequence
+        folder = self.folder
+        if sequence >= folder.sequence and value.tensor.string_val:
+            folder.sequence = sequence
+            folder.state = decode(value.tensor.string_val[0]) or folder.state
 
     def _scalar(self, value: Any) -> float | None:
         kind = value.WhichOneof("value")

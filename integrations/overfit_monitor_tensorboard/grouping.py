@@ -13,9 +13,21 @@ training run over several:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
-from overfit_monitor.readers.pairing import TRAIN_WORDS, VAL_WORDS, Names, Place, heads, heads_note, pair, place
+from overfit_monitor.metrics import direction
+from overfit_monitor.readers.pairing import (
+    TRAIN_WORDS,
+    VAL_WORDS,
+    Names,
+    Place,
+    heads,
+    heads_note,
+    pair,
+    place,
+    words_of,
+)
 from overfit_monitor_tensorboard.alerts import AlertState
 from overfit_monitor_tensorboard.names import PREFIX, SUB_FOLDER, TRAIN_TAG, VAL_TAG
 
@@ -101,7 +113,8 @@ def choose_curves(curves: Iterable[Curve], state: AlertState | None, names: Name
         if tags[names.val] != VAL_TAG:
             return Choice(places, {})
         return Choice(_called(places, metric or _UNNAMED), settings)
-    chosen = pair(label for label, tag in tags.items() if not tag.startswith(PREFIX))
+    others = [label for label, tag in tags.items() if not tag.startswith(PREFIX)]
+    chosen = pair(others) or _train_only(others)
     metrics = {split: {p.metric for p in chosen.values() if p.split == split} for split in ("train", "val")}
     if metrics["train"] & metrics["val"] or VAL_TAG not in tags.values():
         parts = heads(chosen)
@@ -110,6 +123,12 @@ def choose_curves(curves: Iterable[Curve], state: AlertState | None, names: Name
     ours = {label: Place("train", "", 0) for label, tag in tags.items() if tag == TRAIN_TAG}
     ours |= {label: Place("val", "", 0) for label, tag in tags.items() if tag == VAL_TAG}
     return Choice(_called(ours, metric or _UNNAMED), settings)
+
+
+def _train_only(labels: Iterable[str]) -> dict[str, Place]:
+    """Return the first curve with a metric's name, so that a run without validation can be shown."""
+    named = (label for label in labels if direction("_".join(words_of(label))))
+    return {label: Place("train", label, 0) for label in islice(named, 1)}
 
 
 def _called(places: Mapping[str, Place], metric: str) -> dict[str, Place]:

@@ -168,9 +168,10 @@ def _not_judged(reason: str, choice: Choice) -> Diagnosis:
     """Return why, with the metric that would have been compared, so that its curves can be shown."""
     placed = {split: [p.metric for p in choice.places.values() if p.split == split] for split in ("train", "val")}
     val = next((name for name in placed["val"] if name in placed["train"]), next(iter(placed["val"]), None))
+    train = next((name for name in placed["train"] if val in (name, None)), None)
     return Diagnosis(
         verdict="inconclusive",
-        metrics=MetricChoice(train=val if val in placed["train"] else None, val=val),
+        metrics=MetricChoice(train=train, val=val),
         not_judged=(NotJudged(id="overfitting", reason=reason),),
     )
 

@@ -139,7 +139,11 @@ def test_a_watched_run_gives_its_alerts(corpus, serve):
 
 
 def test_a_run_without_validation_gives_its_reason(corpus, serve):
-    answer = details(serve(corpus), "train-only")
+    client = serve(corpus)
+    assert table(client)["train-only"]["steps"] == 59
+    answer = details(client, "train-only")
+    assert answer["tags"] == {"train": "train_loss", "val": None}
+    assert len(answer["series"]["train"]) == 60
     assert answer["series"]["val"] == answer["series"]["gap"] == []
     assert "no validation metric" in answer["diagnosis"]["not_judged"][0]["reason"]
 

@@ -101,6 +101,18 @@ def test_what_was_compared_live_is_compared_here_if_it_is_there():
     assert chosen(PAIR, state("accuracy", "max"))[1] == {}
 
 
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        (["epoch_loss", "lr"], {"epoch_loss": ("train", "epoch_loss")}),
+        (["train_loss"], {"train_loss": ("train", "loss")}),
+        (["lr", "temperature"], {}),
+    ],
+)
+def test_a_run_without_validation_still_has_a_curve_to_show(tags, expected):
+    assert chosen([Curve("e", tag, tag) for tag in tags])[0] == expected
+
+
 def test_several_losses_are_added_up_and_that_is_said():
     parts = [Curve("e", f"{s}/{p}_loss", f"{s}/{p}_loss") for s in ("train", "val") for p in ("box", "cls")]
     choice = choose_curves(parts, None)

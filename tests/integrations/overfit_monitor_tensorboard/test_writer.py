@@ -188,6 +188,20 @@ def test_a_damaged_file_of_an_earlier_process_is_no_obstacle(tmp_path):
     assert [at for at, _ in written(tmp_path).curves["overfit/val"]] == [1]
 
 
+def test_the_sequence_goes_on_behind_records_of_a_newer_version(tmp_path, monkeypatch):
+    monkeypatch.setattr(alerts, "encode", lambda _: b'{"version": 2}')
+    sink = event_sink(tmp_path)
+    sink.write(report(0))
+    sink.close()
+    last = written(tmp_path).sequence
+    assert written(tmp_path).state is None
+    monkeypatch.undo()
+    sink = event_sink(tmp_path)
+    sink.write(report(1))
+    sink.close()
+    assert (written(tmp_path).sequence > last, written(tmp_path).state.step) == (True, 1)
+
+
 def test_a_new_file_sorts_behind_one_from_the_future(tmp_path):
     folder = tmp_path / "overfit-monitor"
     folder.mkdir()
