@@ -75,7 +75,10 @@ export function fetchRun(run, pair) {
 async function get(address) {
   let response;
   try {
-    response = await fetch(address, { signal: AbortSignal.timeout(PATIENCE_MS), headers: { Accept: "application/json" } });
+    response = await fetch(address, {
+      signal: AbortSignal.timeout(PATIENCE_MS),
+      headers: { Accept: "application/json" },
+    });
   } catch {
     throw new ApiError(0, "TensorBoard does not answer.");
   }

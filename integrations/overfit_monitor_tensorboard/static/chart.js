@@ -1,6 +1,7 @@
 /** Train and validation over the gap between them: two charts with one x axis and one cursor. */
 
 import { h } from "./dom.js";
+import { curveName } from "./format.js";
 import { markerLegend, marksOf } from "./markers.js";
 import { createPanel } from "./panel.js";
 
@@ -36,13 +37,13 @@ export function createCharts(detail) {
     main: false,
   });
   const key = h("div", {}, markerLegend(marks));
-  const none = h("p", { class: "quiet" }, "There is no curve to show.");
+  const none = h("p", { class: "quiet" }, "There is no finite value to show.");
   hideEmpty(detail);
 
   /** @param {RunDetail} latest */
   function hideEmpty(latest) {
     losses.element.hidden = !lossCurves(latest).length;
-    gap.element.hidden = !latest.series.gap.length;
+    gap.element.hidden = !isDrawable(latest.series.gap);
     none.hidden = !losses.element.hidden;
   }
 
@@ -70,13 +71,26 @@ export function createCharts(detail) {
  * @param {RunDetail} detail
  * @returns {Curve[]}
  */
-function lossCurves({ series, tags }) {
+function lossCurves({ series, tags, diagnosis: { metrics } }) {
   /** @type {Curve[]} */
   const curves = [
-    { name: "train", short: "train", label: tags.train ?? "train", width: 1.5, dash: [6, 3], points: series.train },
-    { name: "val", short: "validation", label: tags.val ?? "validation", width: 2, points: series.val },
+    {
+      name: "train",
+      short: "train",
+      label: curveName("train", tags.train, metrics) ?? "train",
+      width: 1.5,
+      dash: [6, 3],
+      points: series.train,
+    },
+    {
+      name: "val",
+      short: "validation",
+      label: curveName("val", tags.val, metrics) ?? "validation",
+      width: 2,
+      points: series.val,
+    },
   ];
-  return curves.filter((curve) => curve.points.length);
+  return curves.filter((curve) => isDrawable(curve.points));
 }
 
 /**
@@ -85,4 +99,9 @@ function lossCurves({ series, tags }) {
  */
 function gapCurves({ series }) {
   return [{ name: "gap", short: "gap", label: "gap", width: 1.75, points: series.gap }];
+}
+
+/** @param {import("./api.js").Points} points */
+function isDrawable(points) {
+  return points.some(([, value]) => value !== null);
 }

@@ -18,9 +18,17 @@ export function noRuns() {
     "div",
     { class: "empty" },
     h("h2", {}, "No runs yet"),
-    h("p", {}, "TensorBoard has found no scalars in its log folder. Runs appear here by themselves as soon as a train and a validation metric are logged. Our own monitor writes both:"),
+    h(
+      "p",
+      {},
+      "TensorBoard has found no scalars in its log folder. Runs appear here by themselves as soon as a train and a validation metric are logged. A monitor writes both:",
+    ),
     codeBlock(WATCH),
-    h("p", { class: "quiet" }, "If a run is under way: has it logged a first epoch, and was TensorBoard started with the folder above it?"),
+    h(
+      "p",
+      { class: "quiet" },
+      "If a run is under way: has it logged a first epoch, and was TensorBoard started with the folder above it?",
+    ),
   );
 }
 
@@ -36,7 +44,9 @@ export function noneJudged(runs) {
 
 /** What to do where there is no validation metric. */
 export function logOne() {
-  const names = NAMES.flatMap((name, i) => [[", ", " or "][Number(i === NAMES.length - 1)], h("code", {}, name)]).slice(1);
+  const names = NAMES.flatMap((name, i) => [[", ", " or "][Number(i === NAMES.length - 1)], h("code", {}, name)]).slice(
+    1,
+  );
   return ["Log one beside the train metric, under a name such as ", ...names, "."];
 }
 

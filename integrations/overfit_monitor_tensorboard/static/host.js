@@ -57,7 +57,9 @@ export async function borrowFont() {
   if (outer === window) return;
   const rules = [...outer.document.styleSheets].flatMap((sheet) => {
     try {
-      return [...sheet.cssRules].filter((rule) => rule.cssText.startsWith("@font-face") && rule.cssText.includes("Roboto"));
+      return [...sheet.cssRules].filter(
+        (rule) => rule.cssText.startsWith("@font-face") && rule.cssText.includes("Roboto"),
+      );
     } catch {
       return []; // a sheet of another origin
     }
@@ -106,7 +108,10 @@ export function onAddress(callback) {
 
 /** @returns {[string, string][]} Name and value of every setting in the address, the tab's own name left out. */
 function parts() {
-  const pieces = outer.location.hash.slice(1).split("&").filter((piece) => piece.includes("="));
+  const pieces = outer.location.hash
+    .slice(1)
+    .split("&")
+    .filter((piece) => piece.includes("="));
   return pieces.map((piece) => {
     const cut = piece.indexOf("=");
     return [decoded(piece.slice(0, cut)), decoded(piece.slice(cut + 1))];

@@ -65,7 +65,9 @@ function start() {
     runView?.close();
     runView = null;
     banner.replaceChildren();
-    screen.replaceChildren(h("p", { class: "loading", role: "status" }, run === null ? "Judging the runs …" : `Judging ${run} …`));
+    screen.replaceChildren(
+      h("p", { class: "loading", role: "status" }, run === null ? "Judging the runs …" : `Judging ${run} …`),
+    );
     document.documentElement.scrollTop = 0;
     void refresh().then(() => {
       if (takeFocus && run === null && left !== null) table.focusRun(left);
@@ -116,7 +118,8 @@ function start() {
       ? "TensorBoard does not answer. Is it still running? What is shown may be out of date."
       : error.message;
     const retry = h("button", { type: "button", class: "plain", click: refresh }, "Try again");
-    const all = run !== null && !gone && h("button", { type: "button", class: "plain", click: () => open(null) }, "All runs");
+    const all =
+      run !== null && !gone && h("button", { type: "button", class: "plain", click: () => open(null) }, "All runs");
     banner.replaceChildren(h("div", { class: "notice error" }, h("span", {}, what), retry, all || ""));
     if (answer === null) screen.replaceChildren();
   }
@@ -125,7 +128,12 @@ function start() {
 /** @param {string} path */
 function loadStyle(path) {
   return new Promise((resolve) => {
-    const link = h("link", { rel: "stylesheet", href: new URL(path, import.meta.url).href, load: resolve, error: resolve });
+    const link = h("link", {
+      rel: "stylesheet",
+      href: new URL(path, import.meta.url).href,
+      load: resolve,
+      error: resolve,
+    });
     document.head.append(link);
   });
 }

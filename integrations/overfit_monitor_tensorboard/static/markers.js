@@ -18,6 +18,7 @@ const KINDS = [
 ];
 const LABEL_GAP = 6;
 const ROW = 20;
+const BESIDE = 3;
 
 /**
  * What is marked in a run; steps that are not known are left out.
@@ -25,7 +26,12 @@ const ROW = 20;
  * @returns {Marks}
  */
 export function marksOf({ diagnosis, alerts, alerts_recorded: recorded }) {
-  const steps = { best: diagnosis.best_step, onset: diagnosis.onset_step, alarm: diagnosis.alarm_step, stop: diagnosis.stop_step };
+  const steps = {
+    best: diagnosis.best_step,
+    onset: diagnosis.onset_step,
+    alarm: diagnosis.alarm_step,
+    stop: diagnosis.stop_step,
+  };
   const lines = KINDS.flatMap((kind) => {
     const at = steps[/** @type {keyof typeof steps} */ (kind.id)];
     return at === null || at === undefined ? [] : [{ ...kind, step: at }];
@@ -59,7 +65,13 @@ export function markerLegend({ lines, alerts }) {
  */
 function legendItem(id, at, drawing, name, meaning) {
   const mark = svg("svg", { width: 8, height: 14, "aria-hidden": "true" }, drawing);
-  return h("li", { "data-marker": id, "data-step": at }, mark, h("b", {}, name), h("span", { class: "quiet" }, meaning));
+  return h(
+    "li",
+    { "data-marker": id, "data-step": at },
+    mark,
+    h("b", {}, name),
+    h("span", { class: "quiet" }, meaning),
+  );
 }
 
 /**
@@ -81,8 +93,10 @@ export function drawMarks(plot, { lines, alerts }, colour) {
     ctx.fillRect(from, bbox.top, bbox.left + bbox.width - from, bbox.height);
   }
   ctx.lineWidth = 1.5 * devicePixelRatio;
-  for (const marker of lines) {
-    const x = Math.round(plot.valToPos(marker.step, "x", true));
+  for (const [i, marker] of lines.entries()) {
+    // Lines of one step stand side by side.
+    const before = lines.slice(0, i).filter((other) => other.step === marker.step).length;
+    const x = Math.round(plot.valToPos(marker.step, "x", true) + before * BESIDE * devicePixelRatio);
     ctx.strokeStyle = colour(`--${marker.id}`);
     ctx.setLineDash(marker.dash.map((length) => length * devicePixelRatio));
     ctx.beginPath();
@@ -129,7 +143,12 @@ export function placeLabels(plot, strip, markers) {
   const ends = [];
   const labels = placed.map(({ here, at, x }) => {
     const names = here.map((marker) => h("b", { class: `ink-${marker.id}` }, marker.label));
-    const label = h("span", { class: "marker-label", "data-markers": here.map((m) => m.id).join(" ") }, ...names, step(at));
+    const label = h(
+      "span",
+      { class: "marker-label", "data-markers": here.map((m) => m.id).join(" ") },
+      ...names,
+      step(at),
+    );
     strip.append(label);
     const start = Math.min(x - 4, strip.clientWidth - label.offsetWidth);
     let row = ends.findIndex((end) => end + LABEL_GAP <= start);
@@ -141,7 +160,13 @@ export function placeLabels(plot, strip, markers) {
     const up = ends.length - 1 - row;
     label.style.left = `${start}px`;
     label.style.top = `${row * ROW}px`;
-    if (up) strip.append(h("i", { class: "stem", style: `left:${x - 0.75}px;top:${(row + 1) * ROW - 3}px;height:${up * ROW + 3}px;background:var(--${ink})` }));
+    if (up)
+      strip.append(
+        h("i", {
+          class: "stem",
+          style: `left:${x - 0.75}px;top:${(row + 1) * ROW - 3}px;height:${up * ROW + 3}px;background:var(--${ink})`,
+        }),
+      );
   }
   strip.style.height = `${ends.length * ROW}px`;
 }

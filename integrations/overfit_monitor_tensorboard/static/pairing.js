@@ -24,7 +24,9 @@ export function pairingForm({ tags, choices }, choose) {
       { class: "pairing", submit },
       h("label", {}, "Validation", val),
       h("label", {}, "Train", train),
-      h("span", { class: "row" },
+      h(
+        "span",
+        { class: "row" },
         h("button", { type: "submit", class: "plain" }, "Compare"),
         h("button", { type: "button", class: "plain", click: again }, "As named"),
       ),
@@ -41,5 +43,7 @@ export function pairingForm({ tags, choices }, choose) {
 function select(name, choices, chosen, optional) {
   const options = choices.map((tag) => h("option", { value: tag, selected: tag === chosen }, tag));
   if (optional) options.unshift(h("option", { value: "", selected: chosen === null }, "none"));
-  return /** @type {HTMLSelectElement} */ (h("select", { "aria-label": `${name} curve`, required: !optional }, ...options));
+  return /** @type {HTMLSelectElement} */ (
+    h("select", { "aria-label": `${name} curve`, required: !optional }, ...options)
+  );
 }

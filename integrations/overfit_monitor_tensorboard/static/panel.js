@@ -20,6 +20,8 @@ const FONT = 'Roboto, "Helvetica Neue", Arial, sans-serif';
 const AXIS_WIDTH = 62;
 const END_LABEL = 76;
 const LINE = 15;
+const FEW_POINTS = 25;
+const WITH_ZERO = { range: { min: { pad: 0.1, soft: 0, mode: 1 }, max: { pad: 0.1, soft: 0, mode: 1 } } };
 // A diverging run is a flat line and a corner on a linear scale.
 const WIDE_SPREAD = 50;
 const WHOLE_STEPS = [...Array(12).keys()].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
@@ -36,7 +38,11 @@ export function createPanel({ title, note, curves, height, main, sync, marks }) 
   const strip = h("div", { class: "marker-strip" });
   const canvas = h("div", { class: "plot" });
   const legend = h("ul", { class: "legend", "aria-label": `${title}: values` });
-  const scale = h("button", { type: "button", class: "plain small", "aria-pressed": String(log), click: toggleScale }, "Log scale");
+  const scale = h(
+    "button",
+    { type: "button", class: "plain small", "aria-pressed": String(log), click: toggleScale },
+    "Log scale",
+  );
   const head = h("header", {}, h("h2", {}, title), h("span", { class: "quiet" }, note), legend, main && scale);
   const element = h("figure", { class: "panel" }, head, strip, canvas);
   const watcher = new ResizeObserver(fit);
@@ -96,7 +102,7 @@ export function createPanel({ title, note, curves, height, main, sync, marks }) 
       padding: [8, END_LABEL, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: sync, scales: ["x", null] }, drag: { x: true, y: false, dist: 8 }, y: false },
-      scales: { x: { time: false }, y: log ? { distr: 3 } : {} },
+      scales: { x: { time: false }, y: log ? { distr: 3 } : main ? {} : WITH_ZERO },
       axes: [
         { ...axis, size: 28, gap: 6, space: 60, incrs: WHOLE_STEPS, values },
         { ...axis, size: AXIS_WIDTH, gap: 8, space: 34, values, grid: log ? { ...grid, filter: decades } : grid },
@@ -112,7 +118,13 @@ export function createPanel({ title, note, curves, height, main, sync, marks }) 
 
   /** @param {Curve} curve */
   function line(curve) {
-    const plain = { label: curve.label, stroke: colour(`--${curve.name}`), width: curve.width, dash: curve.dash, points: { dash: [] } };
+    const plain = {
+      label: curve.label,
+      stroke: colour(`--${curve.name}`),
+      width: curve.width,
+      dash: curve.dash,
+      points: { show: curve.points.length <= FEW_POINTS, dash: [] },
+    };
     return curve.name === "gap" ? { ...plain, fill: colour("--gap-fill"), fillTo: 0 } : plain;
   }
 
@@ -186,7 +198,10 @@ function endLabels(chart, curves, colour) {
   const { ctx, bbox } = chart;
   const ratio = devicePixelRatio;
   const labels = curves.flatMap((curve, i) => {
-    const at = chart.data[i + 1].findLastIndex((/** @type {any} */ value, /** @type {number} */ j) => typeof value === "number" && chart.data[0][j] <= chart.scales.x.max);
+    const at = chart.data[i + 1].findLastIndex(
+      (/** @type {any} */ value, /** @type {number} */ j) =>
+        typeof value === "number" && chart.data[0][j] <= chart.scales.x.max,
+    );
     return at < 0 ? [] : [{ curve, y: chart.valToPos(chart.data[i + 1][at], "y", true) }];
   });
   labels.sort((a, b) => a.y - b.y);

@@ -4,7 +4,7 @@ import { createCharts } from "./chart.js";
 import { codeBlock } from "./code.js";
 import { h, section } from "./dom.js";
 import { logOne } from "./empty.js";
-import { number, sentence, step, words } from "./format.js";
+import { curveName, number, sentence, step, words } from "./format.js";
 import { addressOf } from "./host.js";
 import { pairingForm } from "./pairing.js";
 import { badge, severityMark } from "./verdict.js";
@@ -35,11 +35,19 @@ export function createRunView(run, detail, back, choose) {
   const summary = h("div", { class: "summary" });
   const side = h("div", { class: "side" });
   const main = h("div", { class: "main" }, charts.element);
-  const element = h("article", { class: "run-view" }, h("div", { class: "crumb" }, link, title), summary, h("div", { class: "columns" }, main, side));
+  const element = h(
+    "article",
+    { class: "run-view" },
+    h("div", { class: "crumb" }, link, title),
+    summary,
+    h("div", { class: "columns" }, main, side),
+  );
 
   /** @param {RunDetail} latest */
   function fill(latest) {
-    const open = new Set([...side.querySelectorAll("details")].filter((part) => part.open).map((part) => part.dataset.key));
+    const open = new Set(
+      [...side.querySelectorAll("details")].filter((part) => part.open).map((part) => part.dataset.key),
+    );
     const first = !side.hasChildNodes();
     summary.replaceChildren(...headline(latest));
     side.replaceChildren(...explanation(latest), pairingForm(latest, choose));
@@ -69,9 +77,26 @@ function headline({ diagnosis, sampled, tags }) {
     ["Last step", step(diagnosis.step)],
   ].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
   const better = diagnosis.metrics.mode === "max" ? "higher is better" : "lower is better";
-  const pair = h("div", { class: "wide" }, h("dt", {}, "Compared"), h("dd", { class: "tags" }, named("val", tags.val), " with ", named("train", tags.train), h("span", { class: "quiet" }, `, ${better}`)));
+  const pair = h(
+    "div",
+    { class: "wide" },
+    h("dt", {}, "Compared"),
+    h(
+      "dd",
+      { class: "tags" },
+      named("val", tags.val, diagnosis),
+      " with ",
+      named("train", tags.train, diagnosis),
+      h("span", { class: "quiet" }, `, ${better}`),
+    ),
+  );
   return [
-    h("div", { class: "verdict-line" }, badge(diagnosis.verdict, "large"), sampled && h("span", { class: "tag" }, "sampled")),
+    h(
+      "div",
+      { class: "verdict-line" },
+      badge(diagnosis.verdict, "large"),
+      sampled && h("span", { class: "tag" }, "sampled"),
+    ),
     h("dl", { class: "facts" }, ...facts, pair),
     sampled && sampledNotice(),
   ].filter((part) => part !== false);
@@ -80,10 +105,15 @@ function headline({ diagnosis, sampled, tags }) {
 /**
  * @param {"train" | "val"} split
  * @param {string | null} tag
+ * @param {import("./api.js").Diagnosis} diagnosis
  */
-function named(split, tag) {
+function named(split, tag, { metrics }) {
   const missing = split === "val" ? "no validation metric" : "no train metric";
-  return h("span", { class: tag ? `ink-${split}` : "quiet" }, tag ?? missing);
+  return h(
+    "span",
+    { class: tag ? `ink-${split}` : "quiet", title: tag ?? "" },
+    curveName(split, tag, metrics) ?? missing,
+  );
 }
 
 function sampledNotice() {
@@ -103,11 +133,21 @@ function sampledNotice() {
 function explanation({ diagnosis, alerts, alerts_recorded: recorded, tags }) {
   const { findings, recommendations, not_judged: notJudged, notes } = diagnosis;
   return [
-    section("Findings", ...(findings.length ? findings.map(finding) : [h("p", {}, nothingFound(diagnosis))]), !tags.val && h("p", {}, ...logOne())),
+    section(
+      "Findings",
+      ...(findings.length ? findings.map(finding) : [h("p", {}, nothingFound(diagnosis))]),
+      !tags.val && h("p", {}, ...logOne()),
+    ),
     section("Recommendations", ...recommendations.map(recommendation)),
     section("Alerts raised live", recorded && alerts.length > 0 && h("ol", { class: "alerts" }, ...alerts.map(alert))),
     section("Notes", ...notes.map((note) => h("p", {}, note))),
-    notJudged.length ? folded("not-judged", `Not judged (${notJudged.length})`, h("dl", { class: "not-judged" }, ...notJudged.flatMap(reason))) : null,
+    notJudged.length
+      ? folded(
+          "not-judged",
+          `Not judged (${notJudged.length})`,
+          h("dl", { class: "not-judged" }, ...notJudged.flatMap(reason)),
+        )
+      : null,
   ].filter((part) => part !== null);
 }
 
@@ -123,9 +163,14 @@ function finding(found) {
   const when = [
     found.onset_step !== null && found.onset_step !== undefined ? `since step ${step(found.onset_step)}` : "",
     found.alarm_step !== null && found.alarm_step !== undefined ? `alarm at step ${step(found.alarm_step)}` : "",
-  ].filter(Boolean).join(" · ");
+  ]
+    .filter(Boolean)
+    .join(" · ");
   const evidence = Object.entries(found.evidence ?? {}).filter(([, value]) => value !== null);
-  const rows = evidence.flatMap(([name, value]) => [h("dt", {}, words(name).toLowerCase()), h("dd", {}, number(value))]);
+  const rows = evidence.flatMap(([name, value]) => [
+    h("dt", {}, words(name).toLowerCase()),
+    h("dd", {}, number(value)),
+  ]);
   return h(
     "div",
     { class: "finding card", "data-finding": found.id, "data-severity": found.severity },
@@ -153,7 +198,12 @@ function recommendation(advice, place) {
   ];
   return h(
     "details",
-    { class: "recommendation card", open: place === 0, "data-key": `advice-${advice.id}`, "data-recommendation": advice.id },
+    {
+      class: "recommendation card",
+      open: place === 0,
+      "data-key": `advice-${advice.id}`,
+      "data-recommendation": advice.id,
+    },
     h("summary", {}, h("span", { class: "place" }, place + 1), h("h3", {}, advice.title)),
     ...body,
   );
@@ -161,7 +211,12 @@ function recommendation(advice, place) {
 
 /** @param {import("./api.js").Alert} raised */
 function alert(raised) {
-  return h("li", { "data-alert": raised.id }, `Step ${step(raised.step)}: ${words(raised.id).toLowerCase()}`, h("p", {}, sentence(raised.message)));
+  return h(
+    "li",
+    { "data-alert": raised.id },
+    `Step ${step(raised.step)}: ${words(raised.id).toLowerCase()}`,
+    h("p", {}, sentence(raised.message)),
+  );
 }
 
 /** @param {{id: string, reason: string}} item */

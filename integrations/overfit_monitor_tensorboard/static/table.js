@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { noMatch, noneJudged, noRuns } from "./empty.js";
-import { sentence, step } from "./format.js";
+import { curveName, sentence, step } from "./format.js";
 import { addressOf } from "./host.js";
 import { sparkline } from "./sparkline.js";
 import { badge, icon, severityMark, severityRank, VERDICT_NAMES, verdictLabel, verdictRank } from "./verdict.js";
@@ -20,7 +20,9 @@ const byName = (a, b) => a.run.localeCompare(b.run, "en", { numeric: true });
 
 /** @type {Order} */
 const worstFirst = (a, b) =>
-  severityRank(b.severity) - severityRank(a.severity) || verdictRank(a.verdict) - verdictRank(b.verdict) || byName(a, b);
+  severityRank(b.severity) - severityRank(a.severity) ||
+  verdictRank(a.verdict) - verdictRank(b.verdict) ||
+  byName(a, b);
 
 /**
  * Ascending; unknown steps stay at the end.
@@ -51,10 +53,27 @@ const COLUMNS = [
     order: (a, b) => severityRank(b.severity) - severityRank(a.severity) || byName(a, b),
     cell: (run) => severityMark(run.severity),
   },
-  { id: "onset", title: "Onset", numeric: true, order: byNumber((run) => run.onset_step), cell: (run) => step(run.onset_step) },
-  { id: "best", title: "Best step", numeric: true, order: byNumber((run) => run.best_step), cell: (run) => step(run.best_step) },
+  {
+    id: "onset",
+    title: "Onset",
+    numeric: true,
+    order: byNumber((run) => run.onset_step),
+    cell: (run) => step(run.onset_step),
+  },
+  {
+    id: "best",
+    title: "Best step",
+    numeric: true,
+    order: byNumber((run) => run.best_step),
+    cell: (run) => step(run.best_step),
+  },
   { id: "metric", title: "Compared", order: byText(metricText), cell: metricCell },
-  { id: "advice", title: "First recommendation", order: byText((run) => run.recommendation ?? "\uffff"), cell: adviceCell },
+  {
+    id: "advice",
+    title: "First recommendation",
+    order: byText((run) => run.recommendation ?? "\uffff"),
+    cell: adviceCell,
+  },
   { id: "spark", title: "Validation", cell: (run) => sparkline(run.sparkline, run.metrics.mode) },
 ];
 
@@ -72,7 +91,13 @@ export function createTable(open) {
   const wanted = new Set();
 
   const filter = /** @type {HTMLInputElement} */ (
-    h("input", { type: "search", class: "filter", placeholder: "Filter runs", "aria-label": "Filter runs", input: onFilter })
+    h("input", {
+      type: "search",
+      class: "filter",
+      placeholder: "Filter runs",
+      "aria-label": "Filter runs",
+      input: onFilter,
+    })
   );
   const chips = h("div", { class: "chips", role: "group", "aria-label": "Show verdicts" });
   const notice = h("div", {});
@@ -143,7 +168,12 @@ export function createTable(open) {
     return VERDICT_NAMES.map((verdict) => {
       const count = runs.filter((run) => run.verdict === verdict).length;
       if (!count) return null;
-      const attributes = { type: "button", class: "chip", "data-verdict": verdict, "aria-pressed": String(wanted.has(verdict)) };
+      const attributes = {
+        type: "button",
+        class: "chip",
+        "data-verdict": verdict,
+        "aria-pressed": String(wanted.has(verdict)),
+      };
       const label = h("span", { class: "chip-label" }, verdictLabel(verdict));
       return h("button", { ...attributes, click: () => toggle(verdict) }, icon(verdict), h("b", {}, count), label);
     }).filter((chip) => chip !== null);
@@ -211,7 +241,13 @@ function runCell(run) {
     "div",
     { class: "run-cell" },
     link,
-    alerts ? h("span", { class: "tag", title: "Alerts raised while the run was watched" }, alerts === 1 ? "1 alert" : `${alerts} alerts`) : null,
+    alerts
+      ? h(
+          "span",
+          { class: "tag", title: "Alerts raised while the run was watched" },
+          alerts === 1 ? "1 alert" : `${alerts} alerts`,
+        )
+      : null,
     run.sampled ? h("span", { class: "tag", title: "Judged from a sample of the points" }, "sampled") : null,
   );
 }
@@ -219,17 +255,19 @@ function runCell(run) {
 /** @param {RunRow} run */
 function metricCell(run) {
   if (!run.train_tag && !run.val_tag) return h("span", { class: "quiet" }, "nothing found");
-  return h(
-    "div",
-    { class: "pair" },
-    h("span", { class: run.val_tag ? "ink-val" : "quiet", title: run.val_tag ?? "" }, run.val_tag ?? "no validation"),
-    h("span", { class: run.train_tag ? "ink-train" : "quiet", title: run.train_tag ?? "" }, run.train_tag ?? "no train"),
-  );
+  const missing = { val: "no validation", train: "no train" };
+  const names = /** @type {const} */ (["val", "train"]).map((split) => {
+    const tag = run[`${split}_tag`];
+    const name = curveName(split, tag, run.metrics) ?? missing[split];
+    return h("span", { class: tag ? `ink-${split}` : "quiet", title: tag ?? "" }, name);
+  });
+  return h("div", { class: "pair" }, ...names);
 }
 
 /** @param {RunRow} run */
 function adviceCell(run) {
   if (run.recommendation) return h("span", { title: run.message ?? "" }, run.recommendation);
-  if (run.verdict === "inconclusive" && run.message) return h("span", { class: "quiet" }, `Cannot judge: ${run.message}`);
+  if (run.verdict === "inconclusive" && run.message)
+    return h("span", { class: "quiet" }, `Cannot judge: ${run.message}`);
   return h("span", { class: "quiet" }, run.verdict === "healthy" ? "nothing to change" : sentence(run.message ?? ""));
 }

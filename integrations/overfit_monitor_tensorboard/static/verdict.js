@@ -11,7 +11,11 @@ const VERDICTS = {
   diverging: { rank: 0, label: "Diverging", path: "M9 1.5 4 9h4l-1 5.5L12 7H8z" },
   overfitting: { rank: 1, label: "Overfitting", path: "M2 3c1.5 6.5 5 10 12 10M5.5 7.5C8 9.5 11 8 13.5 3" },
   underfitting: { rank: 2, label: "Underfitting", path: "M2 3.5c3 1.5 7 2 12 2M2 12.5h12" },
-  inconclusive: { rank: 3, label: "Inconclusive", path: "M5.5 5.5a2.5 2.5 0 1 1 3.6 2.3c-.8.4-1.1 1-1.1 1.9M8 12.4v.2" },
+  inconclusive: {
+    rank: 3,
+    label: "Inconclusive",
+    path: "M5.5 5.5a2.5 2.5 0 1 1 3.6 2.3c-.8.4-1.1 1-1.1 1.9M8 12.4v.2",
+  },
   healthy: { rank: 4, label: "Healthy", path: "m3 8.5 3.5 3.5L13 4.5" },
 };
 const SEVERITIES = ["info", "warning", "error"];

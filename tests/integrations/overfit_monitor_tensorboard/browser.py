@@ -194,6 +194,7 @@ class Tab:
         """Choose a theme in TensorBoard's own menu."""
         self.page.get_by_label("Menu for changing light or dark theme").click()
         self.page.get_by_role("menuitemradio", name=name).or_(self.page.get_by_role("menuitem", name=name)).click()
+        self.page.locator(".mat-mdc-menu-panel").wait_for(state="detached")
 
     def expect_clean(self) -> None:
         """Assert that nothing went wrong so far, and that no log brought in an element of its own."""

@@ -21,6 +21,8 @@ LOADERS = ("fast", "slow")
 ARGUMENTS = {"fast": ["--load_fast=true"], "slow": ["--load_fast=false", "--path_prefix=/deep/down"]}
 OVERVIEW = "**/overfit_monitor/runs"
 DARK = "rgb(48, 48, 48)"
+NONE = "\N{EN DASH}"
+INKED = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.filter(v => v).length"
 expect = sync_api.expect
 
 
@@ -80,8 +82,8 @@ def test_table_shows_every_run_the_worst_first(either: real.Tab) -> None:
     shown = zip(either.runs(), either.column("onset"), either.column("best"), either.column("advice"), strict=True)
     for run, onset, best, advice in shown:
         row = rows[run]
-        assert onset == ("–" if row["onset_step"] is None else str(row["onset_step"]))
-        assert best == ("–" if row["best_step"] is None else str(row["best_step"]))
+        assert onset == (NONE if row["onset_step"] is None else str(row["onset_step"]))
+        assert best == (NONE if row["best_step"] is None else str(row["best_step"]))
         assert (row["recommendation"] or "") in advice
     assert either.column("advice")[2].startswith("Cannot judge: no validation metric")
     assert "1 alert" in either.column("run")[1]
@@ -97,10 +99,7 @@ def test_run_view_shows_curves_marks_and_advice(either: real.Tab) -> None:
     detail = either.server.get(f"{real.PLUGIN}/run?run={quote(real.WATCHED)}")
     diagnosis = detail["diagnosis"]
     expect(frame.locator(".run-view canvas")).to_have_count(2)
-    inked = (
-        "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.filter(v => v).length"
-    )
-    frame.wait_for_function(f"[...document.querySelectorAll('canvas')].every(c => ({inked})(c) > 5000)")
+    frame.wait_for_function(f"[...document.querySelectorAll('canvas')].every(c => ({INKED})(c) > 5000)")
     steps = {name: diagnosis[f"{name}_step"] for name in ("best", "onset", "alarm", "stop")}
     assert None not in steps.values()
     marks = frame.locator("[data-marker]").evaluate_all("all => all.map(m => [m.dataset.marker, m.dataset.step])")
@@ -141,12 +140,12 @@ def test_columns_sort_by_keyboard_and_say_so(tab: real.Tab) -> None:
     head.get_by_role("button").focus()
     tab.page.keyboard.press("Enter")
     assert head.get_attribute("aria-sort") == "ascending"
-    steps = [text for text in tab.column("best") if text != "–"]
+    steps = [text for text in tab.column("best") if text != NONE]
     assert steps == sorted(steps, key=int)
-    assert tab.column("best")[-1] == "–"
+    assert tab.column("best")[-1] == NONE
     tab.page.keyboard.press("Enter")
     assert head.get_attribute("aria-sort") == "descending"
-    assert [text for text in tab.column("best") if text != "–"] == steps[::-1]
+    assert [text for text in tab.column("best") if text != NONE] == steps[::-1]
 
 
 def test_keyboard_opens_a_run_and_comes_back_to_it(tab: real.Tab) -> None:
