@@ -45,6 +45,7 @@ export function createCharts(detail) {
     losses.element.hidden = !lossCurves(latest).length;
     gap.element.hidden = !isDrawable(latest.series.gap);
     none.hidden = !losses.element.hidden;
+    key.hidden = losses.element.hidden;
   }
 
   return {
