@@ -3,7 +3,7 @@
 The data are 80 of scikit-learn's digits, far too few for this network, so it overfits. Training
 stops by itself, and the weights of the best epoch are back in the model.
 
-    pip install "overfit-monitor[torch]" scikit-learn
+    pip install "overfit-monitor[torch,tensorboard]" scikit-learn
     python 01_pytorch_loop.py
 
 The run is written to runs/01_pytorch_loop. To judge it again from there, or to see its curves:

@@ -3,7 +3,7 @@
 The data are 80 of scikit-learn's digits, far too few for this network, so it overfits. Training
 stops by itself, and the weights of the best epoch are back in the model.
 
-    pip install "overfit-monitor[keras]" scikit-learn
+    pip install "overfit-monitor[keras,tensorboard]" scikit-learn
     python 02_keras_fit.py
 
 The run is written to runs/02_keras_fit. To judge it again from there, or to see its curves:

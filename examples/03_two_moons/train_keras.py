@@ -3,7 +3,7 @@
 40 noisy points and 500 hidden units: the network learns the noise. Four trainings, alike but for
 what is done against that, each watched; at the end a table and a plot.
 
-    pip install "overfit-monitor[keras]" scikit-learn matplotlib
+    pip install "overfit-monitor[keras,tensorboard]" scikit-learn matplotlib
     python train_keras.py
 
 Writes the runs and the plot to runs/two_moons_keras. Takes less than a minute.
