@@ -128,7 +128,6 @@ class Analyzer:
             "train": self._train,
             "train_seen": self._train_seen,
             "notes": list(self.notes),
-            "evaluations": self._evaluations,
             "history": self.history.state_dict(),
             "signals": self._signals.state_dict(),
             "signal": tuple(self._signal) if self._signal else None,
@@ -144,7 +143,6 @@ class Analyzer:
         self._begin(self._metric[1] if self._metric else "min")
         self._train, self._train_seen = state["train"], state["train_seen"]
         self.notes = list(state["notes"])
-        self._evaluations = state["evaluations"]
         self.history.load_state_dict(state["history"])
         self._signals.load_state_dict(state["signals"])
         self._signal = Signal(*state["signal"]) if state["signal"] else None
@@ -159,14 +157,12 @@ class Analyzer:
         self._detectors = tuple(detector() for detector in detectors.CATALOGUE)
         self._policy = build_policy(self.config, mode)
         self._stop = None
-        self._evaluations = 0
 
     def _advance(self, evaluation: Evaluation) -> None:
         self._signal = signal = self._signals.update(evaluation)
         for detector in self._detectors:
             detector.update(signal)
-        self._evaluations += 1
-        if self._evaluations <= self.config.start_from_epoch:
+        if evaluation.step < self.config.start_from_epoch:
             return
         decision = self._policy.update(signal, alarm=self._alarm())
         self._stop = self._stop or decision

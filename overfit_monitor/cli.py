@@ -188,6 +188,9 @@ def _write(result: CheckResult, options: argparse.Namespace, curves: dict[str, S
         for unread in result.errors:
             _say(f"{unread.source}: {unread.message}")
     if options.output is not None:
+        for run in result.runs:
+            if run.outcome == "fail":
+                _say(f"{run.run or run.source}: {run.reason}")
         _say(f"{result.outcome}: {len(result.runs)} run(s); the report is in {options.output}")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from overfit_monitor.errors import from_validation
 
@@ -21,7 +21,7 @@ class MonitorConfig(BaseModel):
         min_delta: Smallest change of the validation metric that counts as improvement for
             ``patience``, in its own units, at least 0.
         baseline: With ``patience``: value the metric must beat before an improvement counts, as in Keras.
-        start_from_epoch: Evaluations to wait for before any stopping decision.
+        start_from_epoch: First step at which a stopping decision may be taken, as in Keras.
         strict: Raise errors of the monitor itself instead of warning once and training on.
     """
 
@@ -34,6 +34,13 @@ class MonitorConfig(BaseModel):
     baseline: float | None = Field(default=None, allow_inf_nan=False)
     start_from_epoch: int = Field(default=0, ge=0)
     strict: bool = False
+
+    @model_validator(mode="after")
+    def _patience_carries_its_own(self) -> Self:
+        if self.patience is None and (self.min_delta or self.baseline is not None):
+            name, value = ("min_delta", self.min_delta) if self.min_delta else ("baseline", self.baseline)
+            raise ValueError(f"used together with patience, which is not given: {name}={value:g}")
+        return self
 
     @classmethod
     def build(cls, settings: dict[str, Any]) -> MonitorConfig:

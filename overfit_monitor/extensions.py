@@ -10,9 +10,14 @@ core never imports it:
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 def registered(kind: str) -> tuple[EntryPoint, ...]:
     """Return the entry points of ``overfit_monitor.<kind>``, sorted by name, none of them loaded."""
+    from importlib.metadata import entry_points
+
     return tuple(sorted(entry_points(group=f"overfit_monitor.{kind}"), key=lambda point: point.name))

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 FILE_NAME = "overfit-monitor.jsonl"
+LONGEST_LINE = 1 << 20  # a longer one is none of ours and is read in pieces that cannot be parsed
 
 
 class Entry(NamedTuple):
@@ -77,7 +78,7 @@ def read_journal(path: Path) -> Iterator[Entry]:
         OSError: The file cannot be opened.
     """
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
             yield _parse(number, line)
 
 

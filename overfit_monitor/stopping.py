@@ -19,7 +19,7 @@ from overfit_monitor.state import Stateful
 NON_FINITE_IN_A_ROW = 3
 SLACK = 0.5
 LIMIT = 20.0
-LIMIT_WITHOUT_ALARM = 60.0
+LIMIT_WITHOUT_ALARM = 120.0
 LARGEST_STEP = 20.0
 
 
@@ -48,7 +48,7 @@ class EvidenceStopping(StoppingPolicy):
 
     A one-sided cumulative sum of ``(val - best) / noise - 0.5`` (Page 1954, Biometrika 41),
     each term at most 20, that starts anew at every new best. It stops beyond 20 while the
-    overfitting alarm stands and beyond 60 without it (``docs/decisions/0005-stop-on-evidence.md``
+    overfitting alarm stands and beyond 120 without it (``docs/decisions/0005-stop-on-evidence.md``
     has the figures beside patience). Three evaluations in a row that are NaN or infinite
     stop as well.
     """
@@ -125,7 +125,8 @@ class PatienceStopping(StoppingPolicy):
             if self.baseline is None or signal.val < self.baseline - self.min_delta:
                 state.wait = 0
             return None
-        if state.wait < self.patience:
+        first = state.wait == 1 and math.isinf(state.best)
+        if first or state.wait < self.patience:
             return None
         return StopDecision(
             rule="patience",

@@ -11,8 +11,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from overfit_monitor.readers.base import printable
 
@@ -103,11 +104,11 @@ def masked_crc(data: bytes) -> int:
 
 @lru_cache(maxsize=1)
 def _crc32c() -> Callable[[bytes], int]:
-    try:
-        from google_crc32c import value as crc32c  # type: ignore[import-not-found]  # about fifty times as fast, where it is installed
+    try:  # about fifty times as fast as TensorBoard's own
+        return cast("Callable[[bytes], int]", import_module("google_crc32c").value)
     except ImportError:
-        from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import crc32c
-    return crc32c  # type: ignore[no-any-return]
+        stub = import_module("tensorboard.compat.tensorflow_stub.pywrap_tensorflow")
+        return cast("Callable[[bytes], int]", stub.crc32c)
 
 
 @lru_cache(maxsize=1 << 14)

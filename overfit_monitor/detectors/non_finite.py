@@ -46,7 +46,7 @@ class NonFinite(Detector):
         state = self.state
         if state.first is None:
             return None
-        last = "the latest is not" if state.in_a_row else "it has been finite again since"
+        last = "the latest is one of them" if state.in_a_row else "it has been finite again since"
         return Finding(
             id=self.id,
             severity="error" if state.in_a_row else "warning",

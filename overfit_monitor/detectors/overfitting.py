@@ -14,7 +14,7 @@ from overfit_monitor.signals import Signal
 # Measured together by benchmarks/detection.py and benchmarks/calibration.py; docs/decisions/0004-overfitting-test.md
 # holds the false-alarm rates and the other values that were tried.
 LEVEL_WINDOW = 5
-BIAS = 1.5
+LEVEL_DEVIATION = 0.54
 BOUNDARY = 4.0
 MATERIAL = 0.06
 OVER = 0.03
@@ -47,9 +47,10 @@ class Overfitting(Detector):
     so far, ``k`` evaluations ago, validation has on average been worse than that level by
     ``statistic`` standard deviations of its own noise. The alarm is raised when
 
-    - ``statistic > 1.5 + 4 / sqrt(k)``: the first term is what the lowest of many noisy levels lies
-      too low by, the second the boundary for a mean of ``k`` values that is looked at again and
-      again (a sequential test in the manner of Robbins 1970, Annals of Mathematical Statistics 41),
+    - ``statistic > 0.54 sqrt(2 log n) + 4 / sqrt(k)``: the first term bounds what the lowest of
+      ``n`` noisy levels lies too low by (0.54 is the deviation of a median of five), the second is
+      the boundary for a mean of ``k`` values that is looked at again and again (a sequential test
+      in the manner of Robbins 1970, Annals of Mathematical Statistics 41),
     - the level is at least 6 % worse than the best one: what is smaller is not worth an alarm, and
     - the train level has not risen by more than half as much.
 
@@ -136,7 +137,8 @@ class Overfitting(Detector):
         return self.state.excess / self.state.since / max(self.state.noise or 0.0, floor)
 
     def _limit(self) -> float:
-        return BIAS + BOUNDARY / math.sqrt(self.state.since)
+        lowest = LEVEL_DEVIATION * math.sqrt(2.0 * math.log(self.state.seen))
+        return lowest + BOUNDARY / math.sqrt(self.state.since)
 
     def _beyond_noise(self) -> bool:
         return self.state.since >= SINCE_BEST and self._statistic() > self._limit()

@@ -197,12 +197,10 @@ def merge(series: Mapping[str, Points], *, places: Mapping[str, Place] | None = 
 
 def _preempted(points: Points) -> dict[int, float]:
     kept: dict[int, float] = {}
-    last: int | None = None
     for step, value in points:
-        if last is not None and step <= last:
-            kept = {earlier: v for earlier, v in kept.items() if earlier < step}
+        while kept and next(reversed(kept)) >= step:
+            kept.popitem()
         kept[step] = value
-        last = step
     return kept
 
 

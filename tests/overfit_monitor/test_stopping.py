@@ -59,11 +59,11 @@ def test_evidence(val, step):
     assert stop_step(EvidenceStopping(), val) == step
 
 
-@pytest.mark.parametrize(("alarm", "step"), [(True, 11), (False, 16)])
+@pytest.mark.parametrize(("alarm", "step"), [(True, 11), (False, 20)])
 def test_evidence_needs_less_while_the_overfitting_alarm_stands(alarm, step):
     # The noise is 0.1 / 0.954 from step 4 on, and the j-th step up adds 0.954 j - 0.5: the sum is 17.0 after six of
-    # them and 23.2 after seven (step 11), 57.5 after eleven and 68.4 after twelve (step 16).
-    val = [1.0 - 0.1 * i for i in range(5)] + [0.6 + 0.1 * j for j in range(1, 14)]
+    # them and 23.2 after seven (step 11), 107.0 after fifteen and 121.8 after sixteen (step 20).
+    val = [1.0 - 0.1 * i for i in range(5)] + [0.6 + 0.1 * j for j in range(1, 18)]
     policy = EvidenceStopping()
     assert next(signal.step for signal in signals(val) if policy.update(signal, alarm=alarm)) == step
 

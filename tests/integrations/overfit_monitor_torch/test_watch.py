@@ -253,7 +253,7 @@ def test_resuming_from_a_checkpoint_brings_the_best_weights_along(make_task, sam
 
     second = make_task(seed=1)
     resumed = watch(second.model, criterion=second.criterion, run_dir=tmp_path / "run", patience=50, strict=True)
-    resumed.load_state_dict(torch.load(tmp_path / "monitor.pt", weights_only=False))
+    resumed.load_state_dict(torch.load(tmp_path / "monitor.pt", weights_only=True))
     steps = []
     for epoch in resumed.epochs(13, start=11):
         steps.append(epoch)

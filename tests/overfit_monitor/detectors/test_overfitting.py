@@ -13,7 +13,7 @@ LEARNING = [1.0 - 0.01 * i for i in range(100)]
 # validation, train, onset step, alarm step; the level is the median of the last five values, its best one is at step
 # 10, so the rise from step 13 on shows at step 15, when three of five values are up. The noise is the median step of
 # 0.1, over 0.954. At step 16 the mean since the best level is 0.6 * 4 / 7 above it, 3.3 times the noise; the limit is
-# 1.5 + 4 / sqrt(7) = 3.0.
+# 0.54 * sqrt(2 log 17) + 4 / sqrt(7) = 2.8.
 TABLE = [
     pytest.param(FALL + [0.2] * 20, LEARNING, None, None, id="falls and stays: no alarm"),
     pytest.param(FALL + [0.2] * 5 + [0.8] * 10, LEARNING, 15, 16, id="four times as bad, and stays there"),
