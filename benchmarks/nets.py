@@ -71,7 +71,7 @@ def train(index: int, seed: int) -> dict[str, Any]:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += float(loss) * len(rows)
+            total += loss.item() * len(rows)
         record["train_loss"].append(total / len(x))
         model.eval()
         with torch.no_grad():

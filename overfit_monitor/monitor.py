@@ -67,10 +67,10 @@ class Monitor:
         self._journal: Journal | None = None
         self._sinks: dict[str, Sink] = dict(sinks or {})
         if self.run_dir is not None:
-            if sinks is None:
-                self._sinks = installed_sinks(self.run_dir, self._guard)
             with self._guard.protect("journal", still=_STILL_JUDGED):
                 self._open_journal(self.run_dir)
+            if sinks is None and self._guard.on("journal"):  # a folder that takes no journal takes nothing else
+                self._sinks = installed_sinks(self.run_dir, self._guard)
 
     def log(
         self,
