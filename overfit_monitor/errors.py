@@ -32,7 +32,8 @@ class MonitorWarning(UserWarning):
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     """Return the message for a name nobody knows, with close matches and all known names."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    by_lower = {other.lower(): other for other in names}
+    close = [by_lower[found] for found in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)]
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     seen = ", ".join(map(repr, names)) if names else "none"
     return f"unknown {kind} {name!r}.{hint} Known: {seen}."

@@ -48,7 +48,13 @@ def _error(suite: Element, error: Unjudged) -> None:
 
 def _details(run: CheckedRun) -> Iterable[str]:
     yield f"{run.source}: {run.verdict}"
-    steps = {"best": run.best_step, "onset": run.onset_step, "alarm": run.alarm_step, "last": run.step}
+    steps = {
+        "best": run.best_step,
+        "onset": run.onset_step,
+        "alarm": run.alarm_step,
+        "stop": run.stop_step,
+        "last": run.step,
+    }
     yield "steps: " + ", ".join(f"{name} {step}" for name, step in steps.items() if step is not None)
     for finding in run.findings:
         yield f"{finding.severity}: {finding.id}: {finding.message}"

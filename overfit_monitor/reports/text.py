@@ -50,7 +50,13 @@ def sparkline(values: Sequence[float], *, width: int = WIDTH) -> str:
 
 
 def _run(run: CheckedRun, width: int, curve: Sequence[float], color: bool) -> Iterable[str]:
-    steps = {"best": run.best_step, "onset": run.onset_step, "alarm": run.alarm_step, "last": run.step}
+    steps = {
+        "best": run.best_step,
+        "onset": run.onset_step,
+        "alarm": run.alarm_step,
+        "stop": run.stop_step,
+        "last": run.step,
+    }
     told = ", ".join(f"{name} {step}" for name, step in steps.items() if step is not None)
     name = _flat(run.run or "").ljust(width)
     yield f"{_painted(run.verdict.ljust(12), run.outcome, color)}  {name}  {told}  {sparkline(curve)}".rstrip()
