@@ -25,7 +25,9 @@ def main() -> int:
         venv.create(place / "venv", with_pip=True)
         python = place / "venv" / "bin" / "python"
         subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}", *TOOLS], check=True)
-        shutil.copytree(ROOT / "tests" / "overfit_monitor", place / "tests")
+        shutil.copytree(ROOT / "tests" / "overfit_monitor", place / "tests" / "overfit_monitor")
+        shutil.copy(ROOT / "tests" / "conftest.py", place / "tests")
+        shutil.copytree(ROOT / "docs", place / "docs")
         shutil.copy(ROOT / "pyproject.toml", place)
         command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
         return subprocess.run(command, cwd=place, check=False).returncode
