@@ -24,10 +24,10 @@ def installed_sinks(run_dir: Path, guard: Guard) -> dict[str, Sink]:
     """Return a sink for this run from every integration that is installed and works, by name."""
     sinks: dict[str, Sink] = {}
     for point in registered("sinks"):
-        try:
-            factory = point.load()
-        except ImportError:
-            continue  # the integration's own framework is not installed
         with guard.protect(point.name, still="the journal is written"):
+            try:
+                factory = point.load()
+            except ImportError:
+                continue  # the integration's own framework is not installed
             sinks[point.name] = factory(run_dir)
     return sinks
