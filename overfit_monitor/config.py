@@ -39,7 +39,7 @@ class MonitorConfig(BaseModel):
     def _patience_carries_its_own(self) -> Self:
         if self.patience is None and (self.min_delta or self.baseline is not None):
             name, value = ("min_delta", self.min_delta) if self.min_delta else ("baseline", self.baseline)
-            raise ValueError(f"used together with patience, which is not given: {name}={value:g}")
+            raise ValueError(f"{name} must be given together with patience but got {value!r} without it.")
         return self
 
     @classmethod

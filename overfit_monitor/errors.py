@@ -46,4 +46,6 @@ def from_validation(error: ValidationError, known: Iterable[str]) -> UsageError:
     if first["type"] == "extra_forbidden":
         return UsageError(unknown_name("parameter", name, known))
     wanted = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    if not first["loc"]:  # a rule about several parameters together names them itself
+        return UsageError(wanted)
     return UsageError(f"{name} must be {wanted} but got {first['input']!r}.")
