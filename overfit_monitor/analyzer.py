@@ -155,6 +155,7 @@ class Analyzer:
         self._signals = Signals(mode=mode)
         self._signal = None
         self._detectors = tuple(detector() for detector in detectors.CATALOGUE)
+        self._overfitting = next(d for d in self._detectors if isinstance(d, detectors.Overfitting))
         self._policy = build_policy(self.config, mode)
         self._stop = None
 
@@ -164,12 +165,8 @@ class Analyzer:
             detector.update(signal)
         if evaluation.step < self.config.start_from_epoch:
             return
-        decision = self._policy.update(signal, alarm=self._alarm())
+        decision = self._policy.update(signal, alarm=self._overfitting.alarm)
         self._stop = self._stop or decision
-
-    def _alarm(self) -> bool:
-        overfitting = next(detector for detector in self._detectors if detector.id == "overfitting")
-        return isinstance(overfitting.result(), Finding)
 
     def _restart(self, step: int) -> None:
         last = self.history.last_step

@@ -80,6 +80,11 @@ class Overfitting(Detector):
         elif rise <= OVER * scale:
             state.alarm_step = None
 
+    @property
+    def alarm(self) -> bool:
+        """Whether the alarm stands now, without the cost of a finding."""
+        return self.state.alarm_step is not None
+
     def result(self) -> Finding | NotJudged | None:
         """Return the finding while validation stays up."""
         state = self.state
@@ -87,7 +92,7 @@ class Overfitting(Detector):
             return NotJudged(
                 id=self.id, reason=f"it needs at least {MINIMUM} finite validation values and has seen {state.seen}"
             )
-        if state.alarm_step is None:
+        if not self.alarm:
             return None
         rise = self._rise()
         relative = rise / abs(state.best_level) if state.best_level else None

@@ -132,6 +132,8 @@ def test_nan_never_improves_and_infinity_neither():
         ({"patience": 2.5}, "patience must be .*integer.* but got 2.5."),
         ({"min_delta": math.nan}, "min_delta must be a finite number but got nan."),
         ({"mode": "low"}, "mode must be 'min', 'max'.* but got 'low'."),
+        ({"min_delta": 0.1}, r"^min_delta must be given together with patience but got 0\.1 without it\.$"),
+        ({"baseline": 2.0}, r"^baseline must be given together with patience but got 2\.0 without it\.$"),
         ({"patence": 3}, "unknown parameter 'patence'. Did you mean 'patience'"),
     ],
 )
@@ -218,3 +220,21 @@ def test_replay_takes_observations():
         for i, (t, v) in enumerate(zip(curve.train, curve.val, strict=True))
     ]
     assert Monitor().replay(observations) == stream(curve.val, curve.train)
+
+
+class BrokenEntryPoint:
+    """An integration that is installed and cannot be imported."""
+
+    name = "broken"
+
+    def load(self):
+        raise TypeError("Descriptors cannot be created directly")
+
+
+def test_an_integration_that_cannot_be_loaded_costs_one_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr("overfit_monitor.sinks.registered", lambda _: (BrokenEntryPoint(),))
+    with pytest.warns(MonitorWarning, match="broken is off after TypeError: Descriptors cannot") as told:
+        monitor = Monitor(run_dir=tmp_path)
+    assert len(told) == 1
+    assert monitor.log(step=0, val={"loss": 1.0}).best_step == 0
+    monitor.close()
