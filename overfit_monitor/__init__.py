@@ -1,8 +1,8 @@
 """Overfitting diagnostics for PyTorch, Keras and finished logs."""
 
-from overfit_monitor.advice.facts import Facts
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.errors import MonitorWarning, OverfitMonitorError, UnreadableError, UsageError
+from overfit_monitor.facts import Facts
 from overfit_monitor.monitor import Monitor, diagnose
 from overfit_monitor.records import Diagnosis, Finding, NotJudged, Observation, Recommendation, Report
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from overfit_monitor import detectors
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.diagnosis import decide, worst_first
-from overfit_monitor.history import Evaluation, History
-from overfit_monitor.metrics import choose
+from overfit_monitor.facts import Facts
+from overfit_monitor.history import Companion, Evaluation, History
+from overfit_monitor.metrics import choose, direction
 from overfit_monitor.records import (
     Diagnosis,
     Finding,
@@ -22,6 +26,8 @@ from overfit_monitor.records import (
 from overfit_monitor.signals import Signal, Signals
 from overfit_monitor.stopping import build_policy
 
+MOST_OTHERS = 16
+MOST_NOTES = 10
 _NO_VALIDATION = "no validation metric was logged"
 
 
@@ -42,8 +48,9 @@ class Analyzer:
         self.history = History()
         self.notes: list[str] = []
         self._metric: tuple[str, Mode] | None = None
-        self._train: float | None = None
-        self._train_seen = False
+        self._train: dict[str, float] = {}
+        self._others: dict[str, Mode] = {}
+        self._left_alone: list[str] = []
         self._signal: Signal | None = None
         self._stop: StopDecision | None = None
         self._begin("min")
@@ -54,7 +61,7 @@ class Analyzer:
         if self._metric is None:
             return MetricChoice()
         name, mode = self._metric
-        return MetricChoice(train=name if self._train_seen else None, val=name, mode=mode)
+        return MetricChoice(train=name if name in self._train else None, val=name, mode=mode, also=dict(self._others))
 
     @property
     def signal(self) -> Signal | None:
@@ -75,24 +82,31 @@ class Analyzer:
         if self._metric is None and observation.val:
             self._metric = choose(observation.val, self.config.metric, self.config.mode)
             self._begin(self._metric[1])
-        name = self._metric[0] if self._metric else self.config.metric or "loss"
-        if name in observation.train:
-            self._train, self._train_seen = observation.train[name], True
-        if name not in observation.val:
+        self._train |= observation.train
+        if self._metric is None or self._metric[0] not in observation.val:
             return
+        name = self._metric[0]
+        self._meet(observation.val)
         if self.history.last_step is not None and observation.step <= self.history.last_step:
             self._restart(observation.step)
-        evaluation = Evaluation(observation.step, observation.val[name], self._train, observation.learning_rate)
+        evaluation = Evaluation(
+            observation.step,
+            observation.val[name],
+            self._train.get(name),
+            observation.learning_rate,
+            observation.sampling,
+            self._companions(observation.val),
+        )
         self.history.append(evaluation)
         self._advance(evaluation)
 
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self, facts: Facts) -> tuple[Finding, ...]:
         """Return everything seen now, worst first."""
-        return worst_first([result for result in self._results() if isinstance(result, Finding)])
+        return worst_first([result for result in self._results(facts) if isinstance(result, Finding)])
 
-    def diagnosis(self) -> Diagnosis:
-        """Return what can be said now."""
-        results = self._results()
+    def diagnosis(self, facts: Facts) -> Diagnosis:
+        """Return what can be said now, given what is known beside the curves."""
+        results = self._results(facts)
         findings = worst_first([result for result in results if isinstance(result, Finding)])
         not_judged = tuple(result for result in results if isinstance(result, NotJudged)) + detectors.UNSEEN
         verdict, decisive = decide(findings, not_judged)
@@ -125,12 +139,13 @@ class Analyzer:
         """Return everything that decides, as plain values."""
         return {
             "metric": self._metric,
-            "train": self._train,
-            "train_seen": self._train_seen,
+            "train": dict(self._train),
+            "others": dict(self._others),
+            "left_alone": list(self._left_alone),
             "notes": list(self.notes),
             "history": self.history.state_dict(),
             "signals": self._signals.state_dict(),
-            "signal": tuple(self._signal) if self._signal else None,
+            "companions": {name: stream.state_dict() for name, stream in self._companion_signals.items()},
             "detectors": {detector.id: detector.state_dict() for detector in self._detectors},
             "policy": self._policy.state_dict(),
             "stop": self._stop.model_dump() if self._stop else None,
@@ -141,11 +156,16 @@ class Analyzer:
         metric = state["metric"]
         self._metric = (metric[0], metric[1]) if metric else None
         self._begin(self._metric[1] if self._metric else "min")
-        self._train, self._train_seen = state["train"], state["train_seen"]
+        self._train, self._others = dict(state["train"]), dict(state["others"])
+        self._left_alone = list(state["left_alone"])
         self.notes = list(state["notes"])
         self.history.load_state_dict(state["history"])
         self._signals.load_state_dict(state["signals"])
-        self._signal = Signal(*state["signal"]) if state["signal"] else None
+        for name, stream in state["companions"].items():
+            self._companion(name).load_state_dict(stream)
+        if len(self.history):
+            last = self.history[len(self.history) - 1]
+            self._signal = self._signals.current(last)
         for detector in self._detectors:
             detector.load_state_dict(state["detectors"][detector.id])
         self._policy.load_state_dict(state["policy"])
@@ -153,6 +173,7 @@ class Analyzer:
 
     def _begin(self, mode: Mode) -> None:
         self._signals = Signals(mode=mode)
+        self._companion_signals: dict[str, Signals] = {}
         self._signal = None
         self._detectors = tuple(detector() for detector in detectors.CATALOGUE)
         self._overfitting = next(d for d in self._detectors if isinstance(d, detectors.Overfitting))
@@ -160,7 +181,11 @@ class Analyzer:
         self._stop = None
 
     def _advance(self, evaluation: Evaluation) -> None:
-        self._signal = signal = self._signals.update(evaluation)
+        others = {
+            name: self._companion(name).update(evaluation._replace(val=val, train=train, sampling=None))
+            for name, (val, train) in evaluation.others.items()
+        }
+        self._signal = signal = self._signals.update(evaluation, others)
         for detector in self._detectors:
             detector.update(signal)
         if evaluation.step < self.config.start_from_epoch:
@@ -178,12 +203,53 @@ class Analyzer:
         )
         if self.history.thinned:
             note += " The history had been thinned, so what was before is judged from fewer evaluations."
-        self.notes = [*self.notes, note][-10:]
+        self._note(note)
         self._begin(self.metrics.mode)
         for evaluation in self.history:
             self._advance(evaluation)
 
-    def _results(self) -> list[Finding | NotJudged | None]:
+    def _meet(self, val: Mapping[str, float]) -> None:
+        """Decide about metrics that were not seen before: looked at beside, or left alone, with a note."""
+        for name in val:
+            if name in self._others or name in self._left_alone or name == self.metrics.val:
+                continue
+            mode = direction(name)
+            if mode is not None and len(self._others) < MOST_OTHERS:
+                self._others[name] = mode
+            else:
+                self._left_alone.append(name)
+                why = "its name does not tell whether lower is better" if mode is None else f"{MOST_OTHERS} others are"
+                self._note(f"metric {name!r} is not looked at: {why}.")
+
+    def _note(self, note: str) -> None:
+        self.notes = [*self.notes, note][-MOST_NOTES:]
+
+    def _companions(self, val: Mapping[str, float]) -> Mapping[str, Companion]:
+        if not self._others:
+            return MappingProxyType({})
+        return {
+            name: Companion(val[name], self._train.get(name, math.nan))
+            for name in self._others
+            if not math.isnan(val.get(name, math.nan))
+        }
+
+    def _companion(self, name: str) -> Signals:
+        return self._companion_signals.setdefault(name, Signals(mode=self._others[name]))
+
+    def _results(self, facts: Facts) -> list[Finding | NotJudged | None]:
         if self._signal is None:
             return [NotJudged(id=detector.id, reason=_NO_VALIDATION) for detector in self._detectors]
-        return [detector.result() for detector in self._detectors]
+        return [detector.result(facts) for detector in self._detectors]
+
+
+def as_observation(name: str, evaluation: Evaluation) -> Observation:
+    """Return the observation that an evaluation of the metric of this name came from."""
+    train = {} if evaluation.train is None else {name: evaluation.train}
+    train |= {other: value for other, (_, value) in evaluation.others.items() if not math.isnan(value)}
+    return Observation(
+        step=evaluation.step,
+        train=train,
+        val={name: evaluation.val} | {other: val for other, (val, _) in evaluation.others.items()},
+        learning_rate=evaluation.learning_rate,
+        sampling=evaluation.sampling,
+    )

@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from overfit_monitor.advice import advise
-from overfit_monitor.advice.facts import Facts
-from overfit_monitor.analyzer import Analyzer
+from overfit_monitor.analyzer import Analyzer, as_observation
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.errors import UsageError
+from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
 from overfit_monitor.journal import FILE_NAME, Journal, read_journal
 from overfit_monitor.records import Diagnosis, Finding, Observation, Report
@@ -35,7 +35,7 @@ class Monitor:
         sinks: Where reports go beside the journal, by name. None takes those of the installed
             integrations if there is a ``run_dir``, and none otherwise.
         **settings: The fields of `MonitorConfig`: ``metric``, ``mode``, ``patience``,
-            ``min_delta``, ``baseline``, ``start_from_epoch``, ``strict``.
+            ``min_delta``, ``baseline``, ``false_alarm_rate``, ``start_from_epoch``, ``strict``.
 
     Raises:
         UsageError: A setting is unknown or cannot be right.
@@ -97,7 +97,7 @@ class Monitor:
         if self._guard.on("monitor"):
             with self._guard.protect("monitor", still=_STILL_TRAINED):
                 return self._log(_observation(step, train, val, learning_rate))
-        return self._analyzer.diagnosis()
+        return self._analyzer.diagnosis(self.facts)
 
     def replay(self, observations: Iterable[Observation]) -> Diagnosis:
         """Take in a whole log at once and return the diagnosis at its end.
@@ -112,7 +112,7 @@ class Monitor:
     @property
     def diagnosis(self) -> Diagnosis:
         """The diagnosis now, recommendations included."""
-        diagnosis = self._analyzer.diagnosis()
+        diagnosis = self._analyzer.diagnosis(self.facts)
         return diagnosis.model_copy(update={"recommendations": advise(diagnosis, self.facts)})
 
     @property
@@ -140,15 +140,14 @@ class Monitor:
         """Continue from a checkpoint. The journal is brought to the same state."""
         before = list(self._analyzer.history)
         self._analyzer.load_state_dict(state)
-        self._raised = self._now_raised(self._analyzer.findings())
+        self._raised = self._now_raised(self._analyzer.findings(self.facts))
         now = list(self._analyzer.history)
         same = next(
             (i for i, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), min(len(before), len(now))
         )
         name = self._analyzer.metrics.val or "loss"
-        for step, val, train, rate in now[same:]:
-            known = {} if train is None else {name: train}
-            self._write("observation", Observation(step=step, train=known, val={name: val}, learning_rate=rate))
+        for evaluation in now[same:]:
+            self._write("observation", as_observation(name, evaluation))
 
     def close(self) -> None:
         """Close the journal and all sinks; closing twice is fine."""
@@ -211,7 +210,7 @@ class Monitor:
             for entry in read_journal(path):
                 if entry.kind == "observation":
                     self._analyzer.update(Observation(**entry.record))
-            self._raised = self._now_raised(self._analyzer.findings())
+            self._raised = self._now_raised(self._analyzer.findings(self.facts))
         self._journal = Journal(run_dir)
         self._journal.write("start", {"config": self.config.model_dump()})
         self._journal.write("facts", self.facts)

@@ -27,6 +27,24 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Sampling(Record):
+    """What the per-example validation losses tell about how sure the validation value is.
+
+    Attributes:
+        n: Number of validation examples.
+        standard_error: Standard error of their mean, in the metric's own units.
+        compared_to: Step of the lowest mean before this one; None at the first.
+        change: Mean difference to the same examples at that step, positive is larger now; None at the first.
+        change_error: Standard error of ``change``, from the paired differences; None at the first.
+    """
+
+    n: int = Field(ge=1)
+    standard_error: float = Field(ge=0.0, allow_inf_nan=False)
+    compared_to: int | None = None
+    change: float | None = Field(default=None, allow_inf_nan=False)
+    change_error: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
+
+
 class Observation(Record):
     """One set of metric values at a step.
 
@@ -35,6 +53,7 @@ class Observation(Record):
         train: Train metrics by name (``{"loss": 0.4}``); may be empty.
         val: Validation metrics by the same names; may be empty.
         learning_rate: Learning rate in force at this step, None where unknown.
+        sampling: What per-example losses of the compared validation metric tell, None where there were none.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="strings")
@@ -43,6 +62,7 @@ class Observation(Record):
     train: dict[str, float] = Field(default_factory=dict)
     val: dict[str, float] = Field(default_factory=dict)
     learning_rate: float | None = None
+    sampling: Sampling | None = None
 
 
 class Finding(Record):
@@ -53,16 +73,24 @@ class Finding(Record):
         severity: ``info`` is worth knowing, ``warning`` worth a change, ``error`` spoils the run.
         message: One sentence with this run's numbers.
         onset_step: Step at which it began, None where unknown.
+        onset_range: First and last step at which it may have begun, None where unknown.
         alarm_step: First step at which somebody watching live could have been told.
         evidence: The figures behind the message, in the units of the metric unless named otherwise.
+        speaks_for: What is seen that supports the finding, one clause each, with its numbers.
+        speaks_against: What is seen, or not known, that speaks for another explanation.
+        experiment: The cheapest experiment that would decide; empty where nothing is in doubt.
     """
 
     id: str
     severity: Severity
     message: str
     onset_step: int | None = None
+    onset_range: tuple[int, int] | None = None
     alarm_step: int | None = None
     evidence: dict[str, Evidence] = Field(default_factory=dict)
+    speaks_for: tuple[str, ...] = ()
+    speaks_against: tuple[str, ...] = ()
+    experiment: str = ""
 
 
 class NotJudged(Record):
@@ -79,11 +107,14 @@ class MetricChoice(Record):
         train: Name of the train metric, None where there was none.
         val: Name of the validation metric, None where there was none.
         mode: ``min`` where lower is better, ``max`` where higher is better.
+        also: The other validation metrics that are looked at, with their direction. They add findings;
+            the verdict is that of ``val``.
     """
 
     train: str | None = None
     val: str | None = None
     mode: Mode = "min"
+    also: dict[str, Mode] = Field(default_factory=dict)
 
 
 class Recommendation(Record):

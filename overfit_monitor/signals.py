@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from overfit_monitor.history import Evaluation
-from overfit_monitor.records import Mode
+from overfit_monitor.records import Mode, Sampling
 from overfit_monitor.state import Stateful
 from overfit_monitor.stats.noise import StepNoise
 
 
 class Signal(NamedTuple):
-    """One evaluation, oriented so that lower is better, with what is known of the curve so far.
+    """One evaluation of one metric, oriented so that lower is better, with what is known of its curve so far.
 
     Attributes:
         step: Step of the evaluation.
@@ -26,6 +28,9 @@ class Signal(NamedTuple):
         train_best: Lowest finite train value so far, infinite before the first.
         train_noise: As ``noise``, of the train curve.
         learning_rate: Learning rate in force, None where unknown.
+        mode: Direction of the metric before it was oriented: ``max`` says that the values here are negated.
+        sampling: What per-example validation losses tell, in the metric's own units; None where there were none.
+        others: Signals of the other metrics with a validation value at this evaluation, by name.
     """
 
     step: int
@@ -38,6 +43,9 @@ class Signal(NamedTuple):
     train_best: float
     train_noise: float | None
     learning_rate: float | None
+    mode: Mode = "min"
+    sampling: Sampling | None = None
+    others: Mapping[str, Signal] = MappingProxyType({})
 
     @property
     def finite(self) -> bool:
@@ -54,7 +62,7 @@ class _State:
 
 
 class Signals(Stateful):
-    """Turns evaluations into signals, one at a time, in constant time and memory.
+    """Turns the evaluations of one metric into signals, one at a time, in constant time and memory.
 
     Args:
         mode: ``max`` turns the values round, so that every detector sees "lower is better".
@@ -68,8 +76,13 @@ class Signals(Stateful):
         self._val_noise = StepNoise()
         self._train_noise = StepNoise()
 
-    def update(self, evaluation: Evaluation) -> Signal:
-        """Take in the next evaluation. NaN and infinity never improve and never move the noise."""
+    def update(self, evaluation: Evaluation, others: Mapping[str, Signal] = MappingProxyType({})) -> Signal:
+        """Take in the next evaluation. NaN and infinity never improve and never move the noise.
+
+        Args:
+            evaluation: Values in the metric's own units.
+            others: Signals of the other metrics at the same evaluation, by name.
+        """
         sign = -1.0 if self.mode == "max" else 1.0
         val = sign * evaluation.val
         train = None if evaluation.train is None else sign * evaluation.train
@@ -82,17 +95,26 @@ class Signals(Stateful):
         if train is not None and math.isfinite(train):
             self._train_noise.update(train)
             state.train_best = min(state.train_best, train)
+        return self.current(evaluation, others)
+
+    def current(self, evaluation: Evaluation, others: Mapping[str, Signal] = MappingProxyType({})) -> Signal:
+        """Return the signal of the evaluation that was taken in last."""
+        sign = -1.0 if self.mode == "max" else 1.0
+        state = self.state
         return Signal(
             evaluation.step,
             state.count,
-            val,
-            train,
+            sign * evaluation.val,
+            None if evaluation.train is None else sign * evaluation.train,
             state.best,
             state.best_step,
             self._val_noise.scale,
             state.train_best,
             self._train_noise.scale,
             evaluation.learning_rate,
+            self.mode,
+            evaluation.sampling,
+            others,
         )
 
     def state_dict(self) -> dict[str, Any]:

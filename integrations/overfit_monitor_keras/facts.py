@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from overfit_monitor.advice.facts import DataFacts, Facts, LossFacts, OptimizerFacts
+from overfit_monitor.facts import DataFacts, Facts, LossFacts, OptimizerFacts
 from overfit_monitor_keras.layers import augments, layer_facts
 
 # Names without case and underscores, so that the class and the function are one entry.

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from overfit_monitor.advice.facts import LayerFacts, LayerKind
+from overfit_monitor.facts import LayerFacts, LayerKind
 
 # By exported name, as older Keras versions lack some of them.
 _KINDS: dict[LayerKind, str] = {

@@ -11,8 +11,8 @@ from typing import Any, final
 import keras
 
 from overfit_monitor import Monitor, UsageError
-from overfit_monitor.advice.facts import Facts
 from overfit_monitor.errors import unknown_name
+from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
 from overfit_monitor_keras.facts import learning_rate, metric_direction, read_facts
 from overfit_monitor_keras.weights import BestWeights

@@ -19,7 +19,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler
 
 from overfit_monitor import Facts
-from overfit_monitor.advice.facts import DataFacts, LayerFacts, LayerKind, LossFacts, OptimizerFacts
+from overfit_monitor.facts import DataFacts, LayerFacts, LayerKind, LossFacts, OptimizerFacts
 from overfit_monitor_torch.losses import LossSummary
 
 # Kind of layer -> its classes and the attribute that holds its width.

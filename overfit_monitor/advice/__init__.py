@@ -6,12 +6,12 @@ from overfit_monitor.advice.augmentation import Augmentation
 from overfit_monitor.advice.base import Rule
 from overfit_monitor.advice.dropout import Dropout
 from overfit_monitor.advice.early_stopping import EarlyStopping
-from overfit_monitor.advice.facts import Facts
 from overfit_monitor.advice.input_noise import InputNoise
 from overfit_monitor.advice.label_smoothing import LabelSmoothing
 from overfit_monitor.advice.more_data import MoreData
 from overfit_monitor.advice.smaller_model import SmallerModel
 from overfit_monitor.advice.weight_decay import WeightDecay
+from overfit_monitor.facts import Facts
 from overfit_monitor.records import Diagnosis, Recommendation
 
 __all__ = ["CATALOGUE", "Rule", "advise"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 from overfit_monitor.advice.base import Rule
-from overfit_monitor.advice.facts import Facts
 from overfit_monitor.advice.wording import code_for, may_speak, what_happened
+from overfit_monitor.facts import Facts
 from overfit_monitor.records import Diagnosis, Recommendation
 
 SHIFT = 0.1

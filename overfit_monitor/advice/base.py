@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from overfit_monitor.advice.facts import Facts
+from overfit_monitor.facts import Facts
 from overfit_monitor.records import Diagnosis, Recommendation
 
 

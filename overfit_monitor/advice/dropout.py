@@ -6,8 +6,8 @@ import json
 from typing import ClassVar, final
 
 from overfit_monitor.advice.base import Rule
-from overfit_monitor.advice.facts import Facts
 from overfit_monitor.advice.wording import BENCHMARK, code_for, may_speak, what_happened
+from overfit_monitor.facts import Facts
 from overfit_monitor.records import Diagnosis, Recommendation
 
 RATE = 0.3

@@ -7,8 +7,8 @@ import math
 from typing import ClassVar, final
 
 from overfit_monitor.advice.base import Rule
-from overfit_monitor.advice.facts import Facts
 from overfit_monitor.advice.wording import code_for, evidence, may_speak, what_happened
+from overfit_monitor.facts import Facts
 from overfit_monitor.records import Diagnosis, Recommendation
 
 SHORTEST = 5

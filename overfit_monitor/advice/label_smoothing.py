@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 from overfit_monitor.advice.base import Rule
-from overfit_monitor.advice.facts import Facts, Framework, LossFacts
 from overfit_monitor.advice.wording import BENCHMARK, code_for, may_speak, what_happened
+from overfit_monitor.facts import Facts, Framework, LossFacts
 from overfit_monitor.records import Diagnosis, Recommendation
 
 SMOOTHING = 0.1

@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import ClassVar, final
 
 from overfit_monitor.advice.base import Rule
-from overfit_monitor.advice.facts import Facts, LayerFacts
 from overfit_monitor.advice.wording import BENCHMARK, code_for, may_speak, what_happened
+from overfit_monitor.facts import Facts, LayerFacts
 from overfit_monitor.records import Diagnosis, Recommendation
 
 FACTOR = 0.5

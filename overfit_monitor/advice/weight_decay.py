@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple, final
 
 from overfit_monitor.advice.base import Rule
-from overfit_monitor.advice.facts import DataFacts, Facts, OptimizerFacts
 from overfit_monitor.advice.wording import BENCHMARK, code_for, may_speak, two_digits, what_happened
+from overfit_monitor.facts import DataFacts, Facts, OptimizerFacts
 from overfit_monitor.records import Diagnosis, Recommendation
 
 TIMESCALE = 2.0

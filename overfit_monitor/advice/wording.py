@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from textwrap import dedent
 
-from overfit_monitor.advice.facts import Facts, Framework
+from overfit_monitor.facts import Facts, Framework
 from overfit_monitor.records import Diagnosis
 
 TORCH_HEADING = "# PyTorch"

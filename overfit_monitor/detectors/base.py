@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
 from overfit_monitor.state import Stateful
@@ -25,5 +26,9 @@ class Detector(Stateful, ABC):
         """Take in the next evaluation."""
 
     @abstractmethod
-    def result(self) -> Finding | NotJudged | None:
-        """Return what is seen now, why nothing can be said yet, or None: looked, and not there."""
+    def result(self, facts: Facts) -> Finding | NotJudged | None:
+        """Return what is seen now, why nothing can be said yet, or None: looked, and not there.
+
+        Args:
+            facts: What is known beside the curves. They explain and qualify; they never change the state.
+        """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
+from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
 
@@ -65,7 +66,7 @@ class Divergence(Detector):
         else:
             state.in_a_row, state.onset_step, state.alarm_step, state.rise = 0, None, None, 0.0
 
-    def result(self) -> Finding | NotJudged | None:
+    def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while train stays up."""
         state = self.state
         if not state.judged:

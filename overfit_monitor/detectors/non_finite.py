@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
+from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding
 from overfit_monitor.signals import Signal
 
@@ -41,7 +42,7 @@ class NonFinite(Detector):
         if self.state.first is None:
             self.state.first = signal.step
 
-    def result(self) -> Finding | None:
+    def result(self, facts: Facts) -> Finding | None:
         """Return the finding as soon as one value was not finite."""
         state = self.state
         if state.first is None:

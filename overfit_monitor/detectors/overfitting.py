@@ -8,6 +8,7 @@ from statistics import median
 from typing import ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
+from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
 
@@ -85,7 +86,7 @@ class Overfitting(Detector):
         """Whether the alarm stands now, without the cost of a finding."""
         return self.state.alarm_step is not None
 
-    def result(self) -> Finding | NotJudged | None:
+    def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while validation stays up."""
         state = self.state
         if state.seen < MINIMUM or state.noise is None:

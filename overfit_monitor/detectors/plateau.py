@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
+from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
 
@@ -53,7 +54,7 @@ class Plateau(Detector):
         if state.still == EVALUATIONS:
             state.alarm_step = signal.step
 
-    def result(self) -> Finding | NotJudged | None:
+    def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while nothing moves."""
         state = self.state
         if state.count <= EVALUATIONS:

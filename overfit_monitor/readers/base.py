@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Protocol
 
-from overfit_monitor.advice.facts import Facts
+from overfit_monitor.facts import Facts
 from overfit_monitor.records import Observation
 
 HEAD_BYTES = 4096

@@ -9,9 +9,9 @@ from typing import Any, Final, final
 
 from pydantic import ValidationError
 
-from overfit_monitor.advice.facts import Facts
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.errors import UnreadableError
+from overfit_monitor.facts import Facts
 from overfit_monitor.journal import FILE_NAME, Entry, read_journal
 from overfit_monitor.readers.base import Run, printable, run_name
 from overfit_monitor.readers.pairing import Names

@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from overfit_monitor.detectors.base import Detector
+from overfit_monitor.facts import Facts
 from overfit_monitor.history import Evaluation
 from overfit_monitor.records import Finding, Mode, NotJudged
 from overfit_monitor.signals import Signal, Signals
@@ -23,6 +24,8 @@ from overfit_monitor.testing import curves
 
 Result = Finding | NotJudged | None
 Check = Callable[[type[Detector]], None]
+
+UNKNOWN = Facts()
 
 
 def signals(val: Sequence[float], train: Sequence[float] | None = None, *, mode: Mode = "min") -> list[Signal]:
@@ -38,7 +41,7 @@ def results(detector: Detector, stream: Iterable[Signal]) -> list[Result]:
     out = []
     for signal in stream:
         detector.update(signal)
-        out.append(detector.result())
+        out.append(detector.result(UNKNOWN))
     return out
 
 
@@ -49,7 +52,7 @@ def raised(found: Iterable[Result]) -> bool:
 
 def is_silent_before_the_first_value(detector: type[Detector]) -> None:
     """Nothing seen, nothing found."""
-    assert not raised([detector().result()]), "it raised an alarm before it saw anything"
+    assert not raised([detector().result(UNKNOWN)]), "it raised an alarm before it saw anything"
 
 
 def is_silent_on_one_point(detector: type[Detector]) -> None:
@@ -114,7 +117,7 @@ def looks_without_touching(detector: type[Detector]) -> None:
     results(asked, signals(curve.val, curve.train))
     for signal in signals(curve.val, curve.train):
         unasked.update(signal)
-    assert asked.result() == unasked.result() == unasked.result(), "result() changed the detector"
+    assert asked.result(UNKNOWN) == unasked.result(UNKNOWN) == unasked.result(UNKNOWN), "result() changed the detector"
 
 
 def continues_from_its_state(detector: type[Detector]) -> None:

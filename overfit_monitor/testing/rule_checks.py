@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from overfit_monitor.advice.base import Rule
-from overfit_monitor.advice.facts import (
+from overfit_monitor.facts import (
     DataFacts,
     Facts,
     Framework,

@@ -33,7 +33,7 @@ def log(tmp_path):
 @pytest.mark.parametrize("metric", ["accuracy", "val_accuracy"])
 def test_a_metric_is_known_by_our_name_and_by_that_of_the_log(log, metric):
     (run,) = check([log], settings={"metric": metric}).runs
-    assert run.metrics.model_dump() == {"train": "accuracy", "val": "accuracy", "mode": "max"}
+    assert run.metrics.model_dump() == {"train": "accuracy", "val": "accuracy", "mode": "max", "also": {"loss": "min"}}
 
 
 def test_an_unknown_metric_is_an_error_of_that_run(log, tmp_path):
@@ -51,7 +51,7 @@ def test_a_direction_that_no_name_tells_must_be_given(log):
     names = Names(val="val_reward")
     assert "mode must be 'min' or 'max'" in check([log], names=names).errors[0].message
     (run,) = check([log], names=names, settings={"mode": "max"}).runs
-    assert run.metrics.model_dump() == {"train": None, "val": "reward", "mode": "max"}
+    assert run.metrics.model_dump() == {"train": None, "val": "reward", "mode": "max", "also": {}}
 
 
 def test_a_setting_that_cannot_be_right_is_raised_before_anything_is_read():

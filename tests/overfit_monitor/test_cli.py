@@ -145,7 +145,7 @@ def test_settings_come_from_the_project_and_the_command_line_goes_before(capsys)
     Path("other.toml").write_text('val = "val_loss"\npatience = 7\n', encoding="utf-8")
     assert main(["check", "overfit.csv", "--format", "json", "--config", "other.toml"]) == 1
     told = json.loads(capsys.readouterr().out)["runs"][0]
-    assert (told["stop_step"], told["metrics"]) == (19, {"train": None, "val": "loss", "mode": "min"})
+    assert (told["stop_step"], told["metrics"]) == (19, {"train": None, "val": "loss", "mode": "min", "also": {}})
 
 
 def test_settings_go_before_those_of_the_journal(capsys):

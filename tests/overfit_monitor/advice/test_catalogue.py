@@ -7,7 +7,7 @@ import pytest
 
 import overfit_monitor.advice as package
 from overfit_monitor.advice import CATALOGUE, Rule, advise
-from overfit_monitor.advice.facts import Facts
+from overfit_monitor.facts import Facts
 from overfit_monitor.monitor import diagnose
 from overfit_monitor.testing.rule_checks import CHECKS, OVERFIT, dense_network, image_network, rule_checks
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from overfit_monitor.advice import CATALOGUE
-from overfit_monitor.advice.facts import DataFacts, Facts, LayerFacts, LossFacts, OptimizerFacts
 from overfit_monitor.advice.wording import KERAS_HEADING
+from overfit_monitor.facts import DataFacts, Facts, LayerFacts, LossFacts, OptimizerFacts
 from overfit_monitor.testing.rule_checks import OVERFIT
 
 keras = pytest.importorskip("keras")

@@ -5,12 +5,12 @@ import pytest
 from overfit_monitor.advice.augmentation import Augmentation
 from overfit_monitor.advice.dropout import Dropout
 from overfit_monitor.advice.early_stopping import EarlyStopping
-from overfit_monitor.advice.facts import DataFacts, Facts, LayerFacts, LossFacts, OptimizerFacts
 from overfit_monitor.advice.input_noise import InputNoise
 from overfit_monitor.advice.label_smoothing import LabelSmoothing
 from overfit_monitor.advice.more_data import MoreData
 from overfit_monitor.advice.smaller_model import SmallerModel
 from overfit_monitor.advice.weight_decay import WeightDecay
+from overfit_monitor.facts import DataFacts, Facts, LayerFacts, LossFacts, OptimizerFacts
 from overfit_monitor.testing.rule_checks import BARE, OVERFIT, dense_network
 
 

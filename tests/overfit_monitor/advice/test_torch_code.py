@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from overfit_monitor.advice import CATALOGUE
-from overfit_monitor.advice.facts import DataFacts, Facts, LayerFacts, LossFacts, OptimizerFacts
 from overfit_monitor.advice.wording import KERAS_HEADING
+from overfit_monitor.facts import DataFacts, Facts, LayerFacts, LossFacts, OptimizerFacts
 from overfit_monitor.testing.rule_checks import OVERFIT
 
 torch = pytest.importorskip("torch")

@@ -127,7 +127,7 @@ def test_json_has_the_shape_of_the_contract():
     told = standard.loads(json.render(CHECK))
     assert (told["schema_version"], told["outcome"]) == (1, "fail")
     run = told["runs"][1]
-    assert run["metrics"] == {"train": "loss", "val": "loss", "mode": "min"}
+    assert run["metrics"] == {"train": "loss", "val": "loss", "mode": "min", "also": {}}
     assert {
         name: run[name] for name in ("run", "source", "verdict", "best_step", "onset_step", "alarm_step", "stop_step")
     } == {

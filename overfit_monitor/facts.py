@@ -51,11 +51,13 @@ class LossFacts(Record):
         name: Class or function name.
         classification: Whether it is a classification loss.
         label_smoothing: Its label smoothing; 0 is none.
+        penalty: Whether the train loss that is logged has penalty terms in it that the validation loss has not.
     """
 
     name: str
     classification: bool | None = None
     label_smoothing: float | None = None
+    penalty: bool | None = None
 
 
 class DataFacts(Record):
@@ -68,6 +70,8 @@ class DataFacts(Record):
         steps_per_epoch: Optimizer steps in an epoch.
         image: Whether the inputs are images (three or more axes beside the batch, or told so).
         augmented: Whether the training data is augmented.
+        classes: Number of classes, None where unknown or where that means nothing.
+        label_noise: Share of training labels known or estimated to be wrong.
     """
 
     n_train: int | None = None
@@ -76,10 +80,12 @@ class DataFacts(Record):
     steps_per_epoch: int | None = None
     image: bool | None = None
     augmented: bool | None = None
+    classes: int | None = None
+    label_noise: float | None = None
 
 
 class Facts(Record):
-    """Everything the rules of advice may look at beside the diagnosis.
+    """Everything that detectors and rules of advice may know beside the curves.
 
     Attributes:
         framework: Whose code the recommendations are written in; None for both unknown.
@@ -87,6 +93,7 @@ class Facts(Record):
         optimizer: The optimizer, None where unknown.
         loss: The loss, None where unknown.
         data: What is known of the data.
+        like_for_like: Whether train is measured as validation is: eval mode, end of epoch, the same terms.
         early_stopping: Whether something stops the run and restores its best weights already.
         applied: Ids of recommendations that were applied to this run already. Their rules stay silent; it is
             for changes that nothing else here shows, such as a width that was halved.
@@ -97,6 +104,7 @@ class Facts(Record):
     optimizer: OptimizerFacts | None = None
     loss: LossFacts | None = None
     data: DataFacts = DataFacts()
+    like_for_like: bool | None = None
     early_stopping: bool | None = None
     applied: tuple[str, ...] = ()
 
