@@ -144,8 +144,12 @@ def test_json_has_the_shape_of_the_contract():
         "severity": "error",
         "message": "it <rises> & rises.",
         "onset_step": 15,
+        "onset_range": None,
         "alarm_step": 20,
         "evidence": {"rise": None, "noise": None, "count": 3, "words": None},
+        "speaks_for": [],
+        "speaks_against": [],
+        "experiment": "",
     }
     assert run["recommendations"][0]["change"] == {"a": None, "b": [1, None]}
     assert run["not_judged"] == [{"id": "memorization", "reason": "no detector"}]
