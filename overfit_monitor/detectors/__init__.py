@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 from overfit_monitor.detectors.base import Detector
+from overfit_monitor.detectors.confidence_overfitting import ConfidenceOverfitting
 from overfit_monitor.detectors.divergence import Divergence
+from overfit_monitor.detectors.double_descent import DoubleDescent
+from overfit_monitor.detectors.late_generalization import LateGeneralization
+from overfit_monitor.detectors.memorization import Memorization
+from overfit_monitor.detectors.metric_disagreement import MetricDisagreement
 from overfit_monitor.detectors.non_finite import NonFinite
 from overfit_monitor.detectors.overfitting import Overfitting
 from overfit_monitor.detectors.plateau import Plateau
 from overfit_monitor.records import NotJudged
 
-__all__ = ["CATALOGUE", "UNSEEN", "Detector", "Divergence", "NonFinite", "Overfitting", "Plateau"]
+__all__ = [
+    "CATALOGUE",
+    "UNSEEN",
+    "ConfidenceOverfitting",
+    "Detector",
+    "Divergence",
+    "DoubleDescent",
+    "LateGeneralization",
+    "Memorization",
+    "MetricDisagreement",
+    "NonFinite",
+    "Overfitting",
+    "Plateau",
+]
 
-CATALOGUE: tuple[type[Detector], ...] = (NonFinite, Divergence, Overfitting, Plateau)
+CATALOGUE: tuple[type[Detector], ...] = (
+    NonFinite,
+    Divergence,
+    Overfitting,
+    Plateau,
+    ConfidenceOverfitting,
+    DoubleDescent,
+    LateGeneralization,
+    Memorization,
+    MetricDisagreement,
+)
 
 _NO_DETECTOR = "this version has no detector for it"
 UNSEEN: tuple[NotJudged, ...] = tuple(
     NotJudged(id=id, reason=_NO_DETECTOR)
     for id in (
-        "confidence_overfitting",
-        "double_descent",
         "leakage_suspected",
         "measurement_artefact",
-        "memorization",
         "noisy_validation",
         "train_val_shift",
         "underfitting",

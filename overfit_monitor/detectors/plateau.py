@@ -1,35 +1,49 @@
-"""Nothing moves any more."""
+"""Nothing moves any more, and what the learning rate says about it."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
+from overfit_monitor.stats.level import Level
 
 EVALUATIONS = 20
+CHANGED = 2.0
+LOW = 0.01
+AWAY = 0.03
+AWAY_NOISE = 2.0
 
 
 @dataclass(slots=True)
 class _State:
-    count: int = 0
     still: int = 0
     val_mark: float = math.inf
     train_mark: float = math.inf
+    rate: float | None = None
+    rate_mark: float | None = None
+    highest_rate: float | None = None
+    changed_step: int | None = None
     onset_step: int | None = None
     alarm_step: int | None = None
 
 
 @final
 class Plateau(Detector):
-    """Sees train and validation both stand still.
+    """Sees train and validation both stand still, and tells a high learning rate from one that has dropped.
 
-    Both have not improved by more than their own noise for twenty evaluations.
-    Worth knowing and no alarm: before a learning-rate drop a plateau is normal.
+    The levels (medians of five) of both curves have not come below their marks by more than their own
+    noise for twenty evaluations. A mark is where the level was when it last did. The count starts anew
+    when validation is worse than its best level by 3 % and twice its noise, which is no standing still,
+    and when the learning rate has at least halved or doubled since the count began: a drop may set both
+    curves moving again, as at the step schedules of He et al. 2016 (arXiv 1512.03385, figure 4).
+
+    An info and never an alarm. Twenty is a convention: ten evaluations after a drop are not enough
+    to tell in published step schedules, and where it is twenty, RATES
     """
 
     id: ClassVar[str] = "plateau"
@@ -37,37 +51,113 @@ class Plateau(Detector):
 
     def __init__(self) -> None:
         self.state = _State()
+        self._val = Level()
+        self._train = Level()
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""
         if not signal.finite:
             return
-        state = self.state
-        state.count += 1
-        val_moved = signal.best < state.val_mark - (signal.noise or 0.0)
-        train_moved = signal.train_best < state.train_mark - (signal.train_noise or 0.0)
-        if val_moved or train_moved:
-            state.val_mark, state.train_mark = signal.best, signal.train_best
-            state.still, state.onset_step, state.alarm_step = 0, signal.step, None
+        self._val.update(signal.step, signal.val)
+        if signal.train is not None and math.isfinite(signal.train):
+            self._train.update(signal.step, signal.train)
+        if self._moved(signal) | self._rate_changed(signal):
+            self._start(signal.step)
             return
+        state = self.state
         state.still += 1
         if state.still == EVALUATIONS:
             state.alarm_step = signal.step
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while nothing moves."""
-        state = self.state
-        if state.count <= EVALUATIONS:
+        if self._val.seen <= EVALUATIONS:
             return NotJudged(
-                id=self.id, reason=f"it needs more than {EVALUATIONS} evaluations and has seen {state.count}"
+                id=self.id, reason=f"it needs more than {EVALUATIONS} evaluations and has seen {self._val.seen}"
             )
-        if state.alarm_step is None:
-            return None
+        return None if self.state.alarm_step is None else self._finding()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of all that changes."""
+        return super().state_dict() | {"val": self._val.state_dict(), "train": self._train.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        own = dict(state)
+        self._val.load_state_dict(own.pop("val"))
+        self._train.load_state_dict(own.pop("train"))
+        super().load_state_dict(own)
+
+    def _start(self, step: int) -> None:
+        state = self.state
+        state.val_mark, state.train_mark, state.rate_mark = self._val.best, self._train.best, state.rate
+        state.still, state.onset_step, state.alarm_step = 0, step, None
+
+    def _moved(self, signal: Signal) -> bool:
+        state, noise = self.state, signal.noise or 0.0
+        improved = self._val.best < state.val_mark - noise
+        train_improved = self._train.best < state.train_mark - (signal.train_noise or 0.0)
+        away = self._val.rise > max(AWAY * abs(self._val.best), AWAY_NOISE * noise)
+        return improved or train_improved or away
+
+    def _rate_changed(self, signal: Signal) -> bool:
+        state, rate = self.state, signal.learning_rate
+        if rate is None or not rate > 0.0 or not math.isfinite(rate):
+            return False
+        state.rate = rate
+        state.highest_rate = max(rate, state.highest_rate or 0.0)
+        if state.rate_mark is None:
+            state.rate_mark = rate
+            return False
+        if not (rate * CHANGED <= state.rate_mark or rate >= CHANGED * state.rate_mark):
+            return False
+        state.changed_step = signal.step
+        return True
+
+    def _finding(self) -> Finding:
+        state = self.state
         return Finding(
             id=self.id,
             severity="info",
-            message=f"neither train nor validation has improved by more than its noise in {state.still} evaluations.",
+            message=f"neither train nor validation has improved by more than its noise in {state.still} evaluations. "
+            f"{self._about_rate()}",
             onset_step=state.onset_step,
             alarm_step=state.alarm_step,
-            evidence={"evaluations": state.still},
+            evidence={
+                "evaluations": state.still,
+                "learning_rate": state.rate,
+                "highest_learning_rate": state.highest_rate,
+                "learning_rate_changed_at": state.changed_step,
+            },
+            speaks_for=self._for(),
+            speaks_against=self._against(),
+            experiment="Lower the learning rate tenfold from the latest weights for a few epochs: if both losses "
+            "fall, the rate held them up; if neither does, training is done.",
         )
+
+    def _for(self) -> tuple[str, ...]:
+        found = [f"validation has stood at {self._val.best:.4g} since step {self.state.onset_step}"]
+        if self._train.seen:
+            found.append(f"train has stood at {self._train.best:.4g}")
+        return tuple(found)
+
+    def _against(self) -> tuple[str, ...]:
+        against = []
+        if self.state.rate is None:
+            against.append("the learning rate is not known: a drop may be due, and it may bring more")
+        if not self._train.seen:
+            against.append("the train metric is not known: it may still be falling")
+        return tuple(against)
+
+    def _about_rate(self) -> str:
+        state = self.state
+        if state.rate is None or state.highest_rate is None:
+            return "Whether a learning-rate drop is due is not known."
+        if state.rate > state.highest_rate / CHANGED:
+            return (
+                f"The learning rate is still {state.rate:.3g} of at most {state.highest_rate:.3g}: a drop may bring "
+                "more, so this is neither overfitting nor a reason to stop."
+            )
+        share = state.rate / state.highest_rate
+        left = "another drop can bring little" if share <= LOW else "another drop may bring more"
+        return f"The learning rate is down to {state.rate:.3g}, {share:.2g} of its highest: {left}."

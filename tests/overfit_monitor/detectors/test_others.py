@@ -1,10 +1,10 @@
-"""Divergence, non-finite values and plateau: curves small enough to check by hand."""
+"""Divergence and non-finite values: curves small enough to check by hand."""
 
 import math
 
 import pytest
 
-from overfit_monitor.detectors import Divergence, NonFinite, Plateau
+from overfit_monitor.detectors import Divergence, NonFinite
 from overfit_monitor.testing.detector_checks import results, signals
 
 NAN, INF = math.nan, math.inf
@@ -48,16 +48,3 @@ def test_divergence(train, onset, alarm):
 
 def test_divergence_without_train_is_not_judged():
     assert results(Divergence(), signals(FALL))[-1].reason == "it needs at least 5 finite train values"
-
-
-@pytest.mark.parametrize(
-    ("val", "train", "alarm"),
-    [
-        pytest.param([*FALL] + [0.5] * 19, [*FALL] + [0.5] * 19, None, id="nineteen evaluations"),
-        pytest.param([*FALL] + [0.5] * 20, [*FALL] + [0.5] * 20, 25, id="twenty evaluations"),
-        pytest.param([*FALL] + [0.5] * 20, [1.0 - 0.1 * i for i in range(26)], None, id="train still falls"),
-    ],
-)
-def test_plateau(val, train, alarm):
-    result = results(Plateau(), signals(val, train))[-1]
-    assert (result and result.alarm_step) == alarm

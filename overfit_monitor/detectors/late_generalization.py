@@ -1,0 +1,150 @@
+"""Validation improves long after train has reached its floor (grokking)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+from overfit_monitor.detectors.base import Detector
+from overfit_monitor.facts import Facts
+from overfit_monitor.records import Finding, NotJudged
+from overfit_monitor.signals import Signal
+from overfit_monitor.stats.level import Level
+
+EVALUATIONS = 20
+POOR = 0.5
+GOOD = 0.25
+FLOOR = 0.05
+NOISE_UNITS = 6.0
+
+
+@dataclass(slots=True)
+class _State:
+    start: float | None = None
+    floor: float = math.inf
+    floor_step: int | None = None
+    before: int = 0
+    waited: int = 0
+    long: bool = False
+    best_before: float = math.inf
+    poorest: float = -math.inf
+    rate_at_floor: float | None = None
+    rate: float | None = None
+    noise: float | None = None
+    alarm_step: int | None = None
+
+
+@final
+class LateGeneralization(Detector):
+    """Sees validation catch up with train long after train had stopped moving.
+
+    Levels are medians of five, and everything is measured in what train has gained since its first value.
+    Train is at its floor while its level moves by less than 5 % of that gain. Validation is poor while
+    it is more than half of the gain behind train. Both together for at least twenty evaluations, and for
+    as long as train took to get to its floor, are a long wait. Raised when validation then comes to within a
+    quarter of the gain, better than ever before by a tenth of the gain and six standard deviations of its
+    noise, with train still at its floor. It is final: what was learned late stays so.
+    The phenomenon: Power et al. 2022, Grokking (arXiv 2201.02177). The limits are conventions; there a run
+    waits a hundred to a thousand times as long as train took.
+
+    RATES
+    """
+
+    id: ClassVar[str] = "late_generalization"
+    state: _State
+
+    def __init__(self) -> None:
+        self.state = _State()
+        self._val = Level()
+        self._train = Level()
+
+    def update(self, signal: Signal) -> None:
+        """Take in the next evaluation."""
+        state = self.state
+        if not signal.finite or signal.train is None or not math.isfinite(signal.train):
+            return
+        state.start = signal.train if state.start is None else state.start
+        state.noise, state.rate = signal.noise, signal.learning_rate
+        best_before = self._val.best
+        self._val.update(signal.step, signal.val)
+        self._train.update(signal.step, signal.train)
+        gain = state.start - self._train.best
+        if state.alarm_step is not None or not gain > 0.0:
+            return
+        if abs(self._train.level - state.floor) > FLOOR * gain:
+            self._leave_floor(signal.step)
+        self._wait(signal, gain, best_before)
+
+    def result(self, facts: Facts) -> Finding | NotJudged | None:
+        """Return the finding once validation has caught up late."""
+        if self._val.seen <= EVALUATIONS:
+            return NotJudged(
+                id=self.id,
+                reason=f"it needs more than {EVALUATIONS} evaluations with both splits and has {self._val.seen}",
+            )
+        return None if self.state.alarm_step is None else self._finding()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of all that changes."""
+        return super().state_dict() | {"val": self._val.state_dict(), "train": self._train.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        own = dict(state)
+        self._val.load_state_dict(own.pop("val"))
+        self._train.load_state_dict(own.pop("train"))
+        super().load_state_dict(own)
+
+    def _leave_floor(self, step: int) -> None:
+        state = self.state
+        state.floor, state.floor_step, state.before = self._train.level, step, self._train.seen
+        state.waited, state.long, state.rate_at_floor = 0, False, state.rate
+        state.best_before, state.poorest = math.inf, -math.inf
+
+    def _wait(self, signal: Signal, gain: float, best_before: float) -> None:
+        state, level = self.state, self._val.level
+        behind = level - self._train.level
+        if behind > POOR * gain:
+            state.waited += 1
+            state.best_before, state.poorest = min(best_before, level), max(state.poorest, level)
+            state.long = state.waited >= max(EVALUATIONS, state.before)
+        better = state.best_before - level
+        if state.long and behind < GOOD * gain and better > max(0.1 * gain, NOISE_UNITS * (signal.noise or 0.0)):
+            state.alarm_step = signal.step
+
+    def _finding(self) -> Finding:
+        state = self.state
+        return Finding(
+            id=self.id,
+            severity="info",
+            message=f"train has been at its floor since step {state.floor_step}, validation stayed poor for "
+            f"{state.waited} evaluations, and by step {state.alarm_step} it had caught up: late generalization "
+            "(grokking). Training on was right; an alarm or a stop in between would have been premature.",
+            onset_step=state.floor_step,
+            alarm_step=state.alarm_step,
+            evidence={
+                "floor": state.floor,
+                "floor_step": state.floor_step,
+                "evaluations_waited": state.waited,
+                "poorest": state.poorest,
+                "best_before": state.best_before,
+                "level": self._val.level,
+                "noise": state.noise,
+            },
+            speaks_for=(
+                f"validation had been no better than {state.best_before:.4g} and is at {self._val.level:.4g}",
+                f"train has stayed within 5 % of its gain around {state.floor:.4g}",
+            ),
+            speaks_against=self._against(),
+            experiment="Repeat the run with more weight decay: grokking comes sooner (Power et al. 2022), a change of "
+            "the validation data does not.",
+        )
+
+    def _against(self) -> tuple[str, ...]:
+        state = self.state
+        if state.rate is None or state.rate_at_floor is None:
+            return ("the learning rate is not known: a change of it may have set validation moving",)
+        if not 0.5 < state.rate / (state.rate_at_floor or math.inf) < 2.0:
+            return (f"the learning rate went from {state.rate_at_floor:.3g} to {state.rate:.3g} in between",)
+        return ()

@@ -1,0 +1,274 @@
+"""Train is better than right answers can make it: single examples, wrong labels among them, are known by heart."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, final
+
+from overfit_monitor.detectors.base import Detector
+from overfit_monitor.facts import Facts
+from overfit_monitor.records import Finding, NotJudged
+from overfit_monitor.signals import Signal
+from overfit_monitor.stats.level import MINIMUM, Level
+
+ACCURACY_MARGIN = 0.02
+LOSS_MARGIN = 0.9
+DEVIATIONS = 3.0
+ZERO = 0.01
+PERFECT = 0.999
+FAR = 0.5
+FAR_ACCURACY = 0.05
+WORSE = 0.10
+# A result may not look back, and the label noise is a fact for the result only: so the steps at which train first
+# came to each of these values are kept, and a limit is moved to the next stricter one of them.
+ACCURACY_GRID = 0.01
+LOSS_GRID = 0.02
+HIGHEST_LOSS = 3.0
+CROSS_ENTROPY = re.compile(r"cross_?entropy|nll|bce", re.IGNORECASE)
+
+
+class Limit(NamedTuple):
+    """What train cannot pass by right answers alone, and when and how it did."""
+
+    step: int
+    told: str
+
+
+@dataclass(slots=True)
+class _State:
+    accuracy: str | None = None
+    percent: bool = False
+    start: float | None = None
+    worse: bool = False
+    fitted_step: int | None = None
+    accuracy_steps: list[int] = field(default_factory=list)
+    loss_steps: list[int] = field(default_factory=list)
+
+
+@final
+class Memorization(Detector):
+    """Sees train fall below the label-noise floor, or, with unknown noise, reach zero far from validation.
+
+    With a known share ``q`` of wrong labels among ``n`` training examples of ``C`` classes, all levels
+    medians of five, a model that knows every right answer and no wrong label by heart has
+
+    - an accuracy on the labels of ``1 - q``: raised above it by 2 points and three binomial standard
+      deviations ``sqrt(q (1 - q) / n)``,
+    - a cross-entropy of at least ``H = -(1 - q) log(1 - q) - q log(q / (C - 1))``, the entropy of a label
+      that is right with probability ``1 - q`` and else any other (Cover and Thomas, Elements of Information
+      Theory, 2.1; two classes, which give the lowest, where ``C`` is unknown): raised below ``0.9 H`` and
+      three standard deviations ``sqrt(q (1 - q) / n) log((1 - q)(C - 1) / q)`` under it.
+
+    Dropout, in-epoch means, smoothing and penalties make train look worse, so that they hide it and never
+    fake it. That is a warning. With unknown noise train must be at 1 % of its first loss, or at an accuracy
+    of 99.9 %, with validation behind by half of what train gained, or by 5 points: an info, because many
+    good models interpolate (Belkin et al. 2019, arXiv 1812.11118; Zhang et al. 2017, arXiv 1611.03530), and
+    a warning once validation is 10 % worse than its best and by twice what its noise explains.
+
+    RATES
+    """
+
+    id: ClassVar[str] = "memorization"
+    state: _State
+
+    def __init__(self) -> None:
+        self.state = _State()
+        self._val = Level()
+        self._train = Level()
+        self._val_accuracy = Level()
+        self._train_accuracy = Level()
+
+    def update(self, signal: Signal) -> None:
+        """Take in the next evaluation."""
+        state = self.state
+        if not signal.finite:
+            return
+        self._val.update(signal.step, signal.val)
+        state.worse = self._val.relative >= WORSE and self._val.beyond(signal.noise)
+        if signal.train is not None and math.isfinite(signal.train):
+            state.start = signal.train if state.start is None else state.start
+            self._train.update(signal.step, signal.train)
+            reached = (HIGHEST_LOSS - self._train.level) / LOSS_GRID
+            _reach(state.loss_steps, signal.step, reached, HIGHEST_LOSS / LOSS_GRID)
+        self._follow_accuracy(signal)
+        fitted = self._zero_loss() or self._perfect()
+        state.fitted_step = (signal.step if state.fitted_step is None else state.fitted_step) if fitted else None
+
+    def result(self, facts: Facts) -> Finding | NotJudged | None:
+        """Return the finding while train is where right answers alone cannot bring it."""
+        if max(self._train.seen, self._train_accuracy.seen) < MINIMUM:
+            return NotJudged(id=self.id, reason=f"it needs at least {MINIMUM} finite train values")
+        noise = facts.data.label_noise
+        if noise is None:
+            return self._interpolation()
+        passed = [limit for limit in (self._by_accuracy(noise, facts), self._by_loss(noise, facts)) if limit]
+        return self._noise_learned(noise, passed, facts) if passed else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of all that changes."""
+        return super().state_dict() | {name: level.state_dict() for name, level in self._levels().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        own = dict(state)
+        for name, level in self._levels().items():
+            level.load_state_dict(own.pop(name))
+        super().load_state_dict(own)
+
+    def _levels(self) -> dict[str, Level]:
+        return {
+            "val": self._val,
+            "train": self._train,
+            "val_accuracy": self._val_accuracy,
+            "train_accuracy": self._train_accuracy,
+        }
+
+    def _follow_accuracy(self, signal: Signal) -> None:
+        state = self.state
+        if state.accuracy is None:
+            state.accuracy = _choose(signal)
+        found = signal if state.accuracy == "" else signal.others.get(state.accuracy or "")
+        if found is None or found.train is None or not (found.finite and math.isfinite(found.train)):
+            return
+        if max(-found.train, -found.val) > 1.0 and not state.percent:
+            state.percent, state.accuracy_steps = True, []
+        self._val_accuracy.update(signal.step, found.val)
+        self._train_accuracy.update(signal.step, found.train)
+        reached = self._share(self._train_accuracy) / ACCURACY_GRID
+        _reach(state.accuracy_steps, signal.step, reached, 1.0 / ACCURACY_GRID)
+
+    def _share(self, level: Level) -> float:
+        return -level.level / (100.0 if self.state.percent else 1.0)
+
+    def _by_accuracy(self, noise: float, facts: Facts) -> Limit | None:
+        n = facts.data.n_train
+        error = DEVIATIONS * math.sqrt(noise * (1.0 - noise) / n) if n else 0.0
+        at = math.ceil((1.0 - noise + max(ACCURACY_MARGIN, error)) / ACCURACY_GRID - 1e-9)
+        steps = self.state.accuracy_steps
+        if noise <= 0.0 or at >= len(steps) or self._share(self._train_accuracy) < at * ACCURACY_GRID - 1e-9:
+            return None
+        told = f"train accuracy is {self._share(self._train_accuracy):.1%}, above the {1.0 - noise:.1%} of right labels"
+        return Limit(steps[at], told)
+
+    def _by_loss(self, noise: float, facts: Facts) -> Limit | None:
+        loss, classes, n = facts.loss, facts.data.classes or 2, facts.data.n_train
+        if loss is None or not CROSS_ENTROPY.search(loss.name) or not 0.0 < noise < 1.0 - 1.0 / max(classes, 2):
+            return None
+        floor = entropy(noise, classes)
+        spread = math.sqrt(noise * (1.0 - noise) / n) * math.log((1.0 - noise) * (classes - 1) / noise) if n else 0.0
+        limit = min(LOSS_MARGIN * floor, floor - DEVIATIONS * spread)
+        at = math.ceil((HIGHEST_LOSS - limit) / LOSS_GRID - 1e-9)
+        steps, level = self.state.loss_steps, self._train.level
+        if self.state.accuracy == "" or at >= len(steps) or not 0.0 <= level <= HIGHEST_LOSS - at * LOSS_GRID + 1e-9:
+            return None
+        return Limit(steps[at], f"train loss is {level:.3g}, below the {floor:.3g} that the label noise implies")
+
+    def _zero_loss(self) -> bool:
+        start, level = self.state.start, self._train.level
+        if start is None or not start > 0.0 or not 0.0 <= level <= ZERO * start:
+            return False
+        return self._val.level - level >= FAR * (start - level)
+
+    def _perfect(self) -> bool:
+        if not self._train_accuracy.seen or self._share(self._train_accuracy) < PERFECT:
+            return False
+        return self._share(self._val_accuracy) <= self._share(self._train_accuracy) - FAR_ACCURACY
+
+    def _noise_learned(self, noise: float, passed: list[Limit], facts: Facts) -> Finding:
+        step = min(limit.step for limit in passed)
+        against = ["validation has not got worse than its best beyond its noise"] * (not self.state.worse)
+        if facts.data.classes is None:
+            against.append("the number of classes is not known; two, which give the lowest limit, are assumed")
+        if self.state.accuracy == "":
+            against.append("it is not known that the compared metric is an accuracy")
+        against.append("wrong labels that follow from the input, and not from chance, could be learned as a rule")
+        return Finding(
+            id=self.id,
+            severity="warning",
+            message=f"{' and '.join(limit.told for limit in passed)}: the model knows wrong labels by heart. Stop "
+            "earlier, regularize, or clean the labels.",
+            onset_step=step,
+            alarm_step=step,
+            evidence=self._evidence() | {"label_noise": noise},
+            speaks_for=tuple(limit.told for limit in passed),
+            speaks_against=tuple(against),
+            experiment="Compare the train accuracy on the labels known to be wrong with chance: above it, they were "
+            "memorized.",
+        )
+
+    def _interpolation(self) -> Finding | None:
+        if self.state.fitted_step is None:
+            return None
+        harm = (
+            f"and validation is {self._val.relative:.0%} worse than its best"
+            if self.state.worse and math.isfinite(self._val.relative)
+            else "and validation is worse than its best"
+            if self.state.worse
+            else "and validation has not got worse: this may be benign interpolation"
+        )
+        return Finding(
+            id=self.id,
+            severity="warning" if self.state.worse else "info",
+            message=f"train is fitted almost exactly since step {self.state.fitted_step} with validation far behind, "
+            f"{harm}. Every label is learned, the wrong ones included, if there are any.",
+            onset_step=self.state.fitted_step,
+            alarm_step=self.state.fitted_step,
+            evidence=self._evidence(),
+            speaks_for=self._fit(),
+            speaks_against=("the share of wrong labels is not known; without any, an exact fit is no fault",),
+            experiment="Look at the twenty training examples whose loss fell last: if many are labelled wrongly, noise "
+            "was memorized.",
+        )
+
+    def _fit(self) -> tuple[str, ...]:
+        found = []
+        if self._zero_loss():
+            train, val = self._train.level, self._val.level
+            found.append(f"train is at {train:.3g} after {self.state.start:.3g} at first, validation at {val:.3g}")
+        if self._perfect():
+            train, val = self._share(self._train_accuracy), self._share(self._val_accuracy)
+            found.append(f"train accuracy is {train:.1%}, validation accuracy {val:.1%}")
+        return tuple(found)
+
+    def _evidence(self) -> dict[str, float | int | str | bool | None]:
+        known = self._train_accuracy.seen > 0
+        return {
+            "train": self._train.level if self._train.seen else None,
+            "validation": self._val.level,
+            "train_accuracy": self._share(self._train_accuracy) if known else None,
+            "validation_accuracy": self._share(self._val_accuracy) if known else None,
+            "validation_worse": self.state.worse,
+        }
+
+
+def entropy(noise: float, classes: int) -> float:
+    """Return the least expected cross-entropy, in nats, on labels of which a share is replaced by any other.
+
+    ``-(1 - noise) log(1 - noise) - noise log(noise / (classes - 1))``
+
+    Args:
+        noise: Share of wrong labels, above 0 and below 1.
+        classes: Number of classes, at least 2.
+
+    Example:
+        >>> round(entropy(0.1, 2), 4), round(entropy(0.1, 10), 4)
+        (0.3251, 0.5448)
+    """
+    return -(1.0 - noise) * math.log(1.0 - noise) - noise * math.log(noise / (classes - 1))
+
+
+def _reach(steps: list[int], step: int, reached: float, most: float) -> None:
+    steps.extend([step] * (int(min(max(reached + 1e-9, -1.0), most) + 1.0) - len(steps)))
+
+
+def _choose(signal: Signal) -> str | None:
+    """Return the name of an accuracy that has a train value, "" for the compared metric, None without one."""
+    for name, other in signal.others.items():
+        words = set(re.split(r"[^a-z0-9]+", name.lower()))
+        if other.mode == "max" and words & {"accuracy", "acc", "top1"} and other.train is not None:
+            return name
+    if signal.mode == "min" or signal.train is None:
+        return None
+    return "" if -1.0 <= signal.val <= 0.0 and -1.0 <= signal.train <= 0.0 else None
