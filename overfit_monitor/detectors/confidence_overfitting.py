@@ -14,8 +14,8 @@ from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
 from overfit_monitor.stats.level import MINIMUM, Level
 
-MATERIAL = 0.06
-OVER = 0.03
+MATERIAL = 0.10
+OVER = 0.05
 LOST_NOISE = 1.5
 LOST_SHARE = 0.01
 # Which companion to hold the loss against, the first that is there: what counts right answers before what ranks them.
@@ -36,13 +36,13 @@ class _State:
 class ConfidenceOverfitting(Detector):
     """Sees a validation loss rise beyond its noise while accuracy is not down: over-confidence.
 
-    Levels are medians of five. Raised when the loss has risen by 6 % of its best level (the share from
-    which the overfitting alarm speaks) and by twice what its noise explains (`Level.beyond`), while the
-    accuracy is not lower than it was when the loss was best by more than 1.5 standard deviations of its
-    own noise (two of a difference of two medians of five) and 1 % of itself. Ends when the loss is back
-    within 3 %, or accuracy is down. The mechanism is that of Guo et al. 2017, On Calibration of Modern
-    Neural Networks (arXiv 1706.04599), section 3: once the examples are classified the loss can only
-    be lowered by growing confidence, and validation pays for every confident mistake.
+    Levels are medians of five. Raised when the loss has risen by 10 % of its best level and by three
+    times what its noise explains (`Level.beyond`), while the accuracy is not lower than it was when the
+    loss was best by more than 1.5 standard deviations of its own noise (two of a difference of two medians
+    of five) and 1 % of itself. Ends when the loss is back within 5 %, or accuracy is down. The mechanism is
+    that of Guo et al. 2017, On Calibration of Modern Neural Networks (arXiv 1706.04599), section 3: once
+    the examples are classified the loss can only be lowered by growing confidence, and validation pays for
+    every confident mistake.
 
     Measured on 800 generated nets (``benchmarks/nets.py``, seed 1), accuracy beside the loss: RATES
     """

@@ -39,8 +39,8 @@ class _State:
 class DoubleDescent(Detector):
     """Sees epoch-wise double descent: validation got worse beyond its noise, then better again.
 
-    Levels are medians of five. A rise is one of 10 % of the best level and of twice what the noise
-    explains (`Level.beyond`), with train not above its own level at that best. From then on the best
+    Levels are medians of five. A rise is one of 10 % of the best level and of three times what the
+    noise explains (`Level.beyond`), with train not above its own level at that best. From then on the best
     level is held fixed and the peak is followed. Raised when validation has given back half of the rise
     and four standard deviations of its noise while train is better than it was at the best; full when
     the level is back at the former best. It ends when a quarter of the rise is lost again before that,

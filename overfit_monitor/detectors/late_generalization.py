@@ -107,7 +107,9 @@ class LateGeneralization(Detector):
         behind = level - self._train.level
         if behind > POOR * gain:
             state.waited += 1
-            state.best_before, state.poorest = min(best_before, level), max(state.poorest, level)
+            state.poorest = max(state.poorest, level)
+            if not state.long:
+                state.best_before = min(best_before, level)
             state.long = state.waited >= max(EVALUATIONS, state.before)
         better = state.best_before - level
         if state.long and behind < GOOD * gain and better > max(0.1 * gain, NOISE_UNITS * (signal.noise or 0.0)):

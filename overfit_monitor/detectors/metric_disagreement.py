@@ -16,6 +16,7 @@ MATERIAL = 0.10
 OVER = 0.05
 SAME = 0.03
 MOST = 16
+PAIRED = 0.5
 
 
 @dataclass(slots=True)
@@ -24,6 +25,8 @@ class _Companion:
     noise: float | None = None
     train_at_best: float | None = None
     train_change: float | None = None
+    last: float | None = None
+    quantum: float | None = None
     alarm_step: int | None = None
 
 
@@ -36,12 +39,14 @@ class _State:
 class MetricDisagreement(Detector):
     """Sees another validation metric, such as the loss of one head, get worse while the compared one holds.
 
-    Levels are medians of five. A metric disagrees when it has lost 10 % of its best level and twice what
-    its noise explains (`Level.beyond`), its own train value has not got worse by half as much (a trade-off
+    Levels are medians of five. A metric disagrees when it has lost 10 % of its best level and three times
+    what its noise explains (`Level.beyond`), its own train value has not got worse by half as much (a trade-off
     between terms, as of a KL term, is no overfitting), and the compared metric is within 3 % of its best
     level. It stops when it is back within 5 %, or when the compared metric has got 10 % worse itself:
     then that one tells.
-    All limits are conventions. At most 16 metrics are followed.
+    The noise of a share (an accuracy) is at least half of its binomial error, where its smallest step tells
+    what one example weighs: on a few dozen examples an accuracy stands still and then jumps. Half, because
+    the same examples are compared. All limits are conventions. At most 16 metrics are followed.
 
     RATES
     """
@@ -91,6 +96,7 @@ class MetricDisagreement(Detector):
         level = self._levels.setdefault(name, Level())
         seen = self.state.companions.setdefault(name, _Companion(other.mode))
         better = level.update(other.step, other.val)
+        _see_quantum(seen, other.val)
         seen.noise = other.noise
         train = other.train if other.train is not None and math.isfinite(other.train) else None
         if better:
@@ -103,7 +109,9 @@ class MetricDisagreement(Detector):
             seen.alarm_step = other.step
 
     def _worse(self, level: Level, seen: _Companion) -> bool:
-        return level.relative >= MATERIAL and level.beyond(seen.noise)
+        if level.relative < MATERIAL or seen.noise is None:
+            return False
+        return level.beyond(max(seen.noise, PAIRED * _sampling_error(seen, level.best)))
 
     def _finding(self, told: dict[str, _Companion]) -> Finding:
         worst = max(told, key=lambda name: self._levels[name].relative)
@@ -139,6 +147,21 @@ class MetricDisagreement(Detector):
             f"{name} went from {sign * level.best:.4g} at step {level.best_step} to {sign * level.level:.4g}, "
             f"with a noise of {seen.noise or 0.0:.2g}"
         )
+
+
+def _see_quantum(seen: _Companion, value: float) -> None:
+    step = 0.0 if seen.last is None else abs(value - seen.last)
+    if step > 1e-9 and (seen.quantum is None or step < seen.quantum):
+        seen.quantum = step
+    seen.last = value
+
+
+def _sampling_error(seen: _Companion, value: float) -> float:
+    """Return the binomial standard error of a share, whose smallest step is one example; 0 for anything else."""
+    share = -value
+    if seen.mode != "max" or seen.quantum is None or not 0.0 <= share <= 1.0:
+        return 0.0
+    return math.sqrt(share * (1.0 - share) * seen.quantum)
 
 
 def _against(told: dict[str, _Companion]) -> tuple[str, ...]:
