@@ -36,15 +36,19 @@ class _State:
 class ConfidenceOverfitting(Detector):
     """Sees a validation loss rise beyond its noise while accuracy is not down: over-confidence.
 
-    Levels are medians of five. Raised when the loss has risen by 10 % of its best level and by three
-    times what its noise explains (`Level.beyond`), while the accuracy is not lower than it was when the
+    Levels are medians of five. Raised when the loss has risen by 10 % of its best level and by twice
+    what its noise explains (`Level.beyond`), while the accuracy is not lower than it was when the
     loss was best by more than 1.5 standard deviations of its own noise (two of a difference of two medians
     of five) and 1 % of itself. Ends when the loss is back within 5 %, or accuracy is down. The mechanism is
     that of Guo et al. 2017, On Calibration of Modern Neural Networks (arXiv 1706.04599), section 3: once
     the examples are classified the loss can only be lowered by growing confidence, and validation pays for
     every confident mistake.
 
-    Measured on 800 generated nets (``benchmarks/nets.py``, seed 1), accuracy beside the loss: RATES
+    Measured by ``benchmarks/findings.py``: a warning at some time in 0 to 2 % of the healthy runs of 30 to
+    300 points (2 % at an autocorrelation of 0.9) and in 1 of 439 nets that do not overfit; in all runs of
+    100 points and 77 % of 30 where the loss rises by half; of nets whose test loss overfits, in 84 of 127
+    that kept their test accuracy and, at some time, in 61 of 121 that lost more than a point of it, which a
+    small validation set does not show.
     """
 
     id: ClassVar[str] = "confidence_overfitting"

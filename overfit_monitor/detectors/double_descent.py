@@ -39,7 +39,7 @@ class _State:
 class DoubleDescent(Detector):
     """Sees epoch-wise double descent: validation got worse beyond its noise, then better again.
 
-    Levels are medians of five. A rise is one of 10 % of the best level and of three times what the
+    Levels are medians of five. A rise is one of 10 % of the best level and of twice what the
     noise explains (`Level.beyond`), with train not above its own level at that best. From then on the best
     level is held fixed and the peak is followed. Raised when validation has given back half of the rise
     and four standard deviations of its noise while train is better than it was at the best; full when
@@ -47,7 +47,9 @@ class DoubleDescent(Detector):
     and with the next rise after it. The phenomenon: Nakkiran et al. 2019, Deep Double Descent
     (arXiv 1912.02292), section 6. Half and a quarter are conventions.
 
-    An info: it says that an earlier alarm was about the peak. RATES
+    An info: it says that an earlier alarm was about the peak. Measured by ``benchmarks/findings.py``: in 0 to 2 % of the
+    healthy runs of 30 to 300 points (2 % at an autocorrelation of 0.9), in none of 439 nets that do not
+    overfit, in all runs of 100 and 300 points that rise by half and come back, and in none of 30.
     """
 
     id: ClassVar[str] = "double_descent"

@@ -48,7 +48,8 @@ class LateGeneralization(Detector):
     The phenomenon: Power et al. 2022, Grokking (arXiv 2201.02177). The limits are conventions; there a run
     waits a hundred to a thousand times as long as train took.
 
-    RATES
+    Measured by ``benchmarks/findings.py``: in none of 2,400 healthy runs and none of 800 nets, in all runs of
+    100 and 300 points that grok, and in none of 30, which are too short for a long wait.
     """
 
     id: ClassVar[str] = "late_generalization"

@@ -65,9 +65,11 @@ class Memorization(Detector):
     fake it. That is a warning. With unknown noise train must be at 1 % of its first loss, or at an accuracy
     of 99.9 %, with validation behind by half of what train gained, or by 5 points: an info, because many
     good models interpolate (Belkin et al. 2019, arXiv 1812.11118; Zhang et al. 2017, arXiv 1611.03530), and
-    a warning once validation is 10 % worse than its best and by three times what its noise explains.
+    a warning once validation is 10 % worse than its best and by twice what its noise explains.
 
-    RATES
+    Measured by ``benchmarks/findings.py``: with unknown noise in none of 2,400 healthy runs, an info in 1 and
+    a warning in 1 of 439 nets that do not overfit, and an info in all runs made to interpolate. With known
+    noise in none of 179 nets that do not overfit and in 64 of 126 that do.
     """
 
     id: ClassVar[str] = "memorization"

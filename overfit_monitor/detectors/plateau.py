@@ -42,8 +42,9 @@ class Plateau(Detector):
     and when the learning rate has at least halved or doubled since the count began: a drop may set both
     curves moving again, as at the step schedules of He et al. 2016 (arXiv 1512.03385, figure 4).
 
-    An info and never an alarm. Twenty is a convention: ten evaluations after a drop are not enough
-    to tell in published step schedules, and where it is twenty, RATES
+    An info and never an alarm. Twenty is a convention. Measured by ``benchmarks/findings.py``: in 79 % of
+    runs of 300 points that do stand still, and in 95 % of those that fall by less than their noise in twenty
+    evaluations; in none of 100 points, whose train still falls; in 18 % of 439 nets that do not overfit.
     """
 
     id: ClassVar[str] = "plateau"

@@ -106,7 +106,7 @@ class Level(Stateful):
             state.onset_step = step
         return better
 
-    def beyond(self, noise: float | None, *, margin: float = 3.0) -> bool:
+    def beyond(self, noise: float | None, *, margin: float = 2.0) -> bool:
         """Return whether the curve has on average been above its best level by more than its noise explains.
 
         With ``n`` values in all and ``k`` since the best level the limit is ``margin`` times
@@ -118,8 +118,8 @@ class Level(Stateful):
             noise: Standard deviation of the curve around its trend; None while unknown.
             margin: Factor for noise that is autocorrelated. With an AR(1) of 0.5 the median absolute step is
                 1.4 times too small, and the mean of many values varies 1.7 times as much as of independent
-                ones: 2.4 together, which 3 covers. With 0.7 it is 4.3, with 0.9 it is 14: there a detector
-                rests on the size of the rise that it asks for.
+                ones: 2.4 together, with 0.7 it is 4.3, with 0.9 it is 14. So 2 covers a correlation of 0.4, 3 one
+                of 0.6; beyond that a detector rests on the size of the rise that it asks for.
         """
         state = self.state
         if noise is None or state.seen < MINIMUM or state.since < SINCE_BEST:
