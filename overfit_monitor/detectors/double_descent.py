@@ -47,8 +47,8 @@ class DoubleDescent(Detector):
     and with the next rise after it. The phenomenon: Nakkiran et al. 2019, Deep Double Descent
     (arXiv 1912.02292), section 6. Half and a quarter are conventions.
 
-    An info: it says that an earlier alarm was about the peak. Measured by ``benchmarks/findings.py``: in 0 to 2 % of the
-    healthy runs of 30 to 300 points (2 % at an autocorrelation of 0.9), in none of 439 nets that do not
+    An info: it says that an earlier alarm was about the peak. Measured by ``benchmarks/findings.py``: in 0 to 2 % of
+    the healthy runs of 30 to 300 points (2 % at an autocorrelation of 0.9), in none of 439 nets that do not
     overfit, in all runs of 100 and 300 points that rise by half and come back, and in none of 30.
     """
 
