@@ -41,7 +41,7 @@ class Level(Stateful):
     Example:
         >>> curve = Level()
         >>> for step, value in enumerate([3.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0]):
-        ...     curve.update(step, value)
+        ...     newest_is_best = curve.update(step, value)
         >>> curve.level, curve.best, curve.best_step, curve.rise
         (2.0, 1.0, 2, 1.0)
     """
