@@ -188,10 +188,9 @@ class Analyzer:
         self._signal = signal = self._signals.update(evaluation, others)
         for detector in self._detectors:
             detector.update(signal)
-        if evaluation.step < self.config.start_from_epoch:
-            return
         decision = self._policy.update(signal, alarm=self._overfitting.alarm)
-        self._stop = self._stop or decision
+        if self._stop is None and decision is not None:
+            self._stop = decision.model_copy(update={"metric": self.metrics.val})
 
     def _restart(self, step: int) -> None:
         last = self.history.last_step

@@ -18,12 +18,13 @@ class MonitorConfig(BaseModel):
         mode: ``min`` where lower is better, ``max`` where higher is better, ``auto`` to go by the name.
         patience: Stop after this many evaluations without improvement, as in Keras. None, the
             default, stops on evidence instead of on a count.
-        min_delta: Smallest change of the validation metric that counts as improvement for
-            ``patience``, in its own units, at least 0.
+        min_delta: Smallest change of the validation metric that counts as improvement when
+            it is decided whether to stop, in its own units, at least 0.
         baseline: With ``patience``: value the metric must beat before an improvement counts, as in Keras.
         false_alarm_rate: Largest share of healthy runs that may be called overfitting at any time in the
             run, looked at after every evaluation; between 0.001 and 0.5.
         start_from_epoch: First step at which a stopping decision may be taken, as in Keras.
+        stopping_threshold: Stop as soon as the validation metric is this good, as in Lightning. None never does.
         strict: Raise errors of the monitor itself instead of warning once and training on.
     """
 
@@ -36,13 +37,13 @@ class MonitorConfig(BaseModel):
     baseline: float | None = Field(default=None, allow_inf_nan=False)
     false_alarm_rate: float = Field(default=0.05, ge=0.001, le=0.5)
     start_from_epoch: int = Field(default=0, ge=0)
+    stopping_threshold: float | None = Field(default=None, allow_inf_nan=False)
     strict: bool = False
 
     @model_validator(mode="after")
-    def _patience_carries_its_own(self) -> Self:
-        if self.patience is None and (self.min_delta or self.baseline is not None):
-            name, value = ("min_delta", self.min_delta) if self.min_delta else ("baseline", self.baseline)
-            raise ValueError(f"{name} must be given together with patience but got {value!r} without it.")
+    def _baseline_needs_patience(self) -> Self:
+        if self.patience is None and self.baseline is not None:
+            raise ValueError(f"baseline must be given together with patience but got {self.baseline!r} without it.")
         return self
 
     @classmethod

@@ -140,12 +140,23 @@ class Recommendation(Record):
 
 
 class StopDecision(Record):
-    """Why training should stop: rule, metric, value, step, and what would have changed it."""
+    """Why training should stop, and what would have changed it.
+
+    Attributes:
+        rule: Name of the rule that decided.
+        step: Step at which it decided.
+        value: What the rule reckoned, in its own units.
+        message: One sentence with the reason, and one with what would have changed the decision.
+        limit: Value beyond which the rule stops, in the same units; None where unknown.
+        metric: Name of the validation metric it went by, None where unknown.
+    """
 
     rule: str
     step: int
     value: float
     message: str
+    limit: float | None = None
+    metric: str | None = None
 
 
 class Diagnosis(Record):

@@ -1,0 +1,43 @@
+"""The contract of a stopping policy, on one screen."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from overfit_monitor.records import Mode, StopDecision
+from overfit_monitor.signals import Signal
+from overfit_monitor.state import Stateful
+
+
+class StoppingPolicy(Stateful, ABC):
+    """Says at every evaluation whether training should stop there.
+
+    A policy is final, keeps all that changes in ``self.state`` (constant size, plain values) and
+    decides from what it has seen, never from what comes after. It is fed every evaluation up to its
+    first decision and may be fed more. It must pass `overfit_monitor.testing.policy_checks`.
+
+    Attributes:
+        counts_evaluations: Whether the rule is a count, which begins at ``start_from_epoch``.
+    """
+
+    counts_evaluations: ClassVar[bool] = False
+
+    @abstractmethod
+    def update(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
+        """Take in the next evaluation and return the decision if it is to stop.
+
+        Args:
+            signal: The evaluation, oriented so that lower is better.
+            alarm: Whether the overfitting alarm stands at this evaluation.
+        """
+
+
+def decision(rule: str, signal: Signal, *, value: float, limit: float, message: str) -> StopDecision:
+    """Return the decision of a rule at this evaluation; which metric it was is known further up."""
+    return StopDecision(rule=rule, step=signal.step, value=value, limit=limit, message=message)
+
+
+def own_units(value: float, mode: Mode) -> float:
+    """Return an oriented value as the metric itself has it."""
+    return -value if mode == "max" else value

@@ -1,0 +1,70 @@
+"""The settings that wrap any rule: where it may begin, and what ends the run at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+from overfit_monitor.records import StopDecision
+from overfit_monitor.signals import Signal
+from overfit_monitor.stopping.base import StoppingPolicy, decision, own_units
+
+
+@dataclass(slots=True)
+class _State:
+    pass
+
+
+@final
+class Conditions(StoppingPolicy):
+    """Lets a rule decide from a step on, and stops at a threshold whatever the rule says.
+
+    Args:
+        policy: The rule.
+        start_from_epoch: First step at which a decision may be taken. A rule that counts evaluations
+            sees none before it, as in Keras; any other sees all and is not asked before it.
+        stopping_threshold: Oriented value at which training stops as soon as the metric is as good, as in
+            Lightning; None for none.
+    """
+
+    state: _State
+
+    def __init__(
+        self, policy: StoppingPolicy, *, start_from_epoch: int = 0, stopping_threshold: float | None = None
+    ) -> None:
+        self.policy = policy
+        self.start_from_epoch = start_from_epoch
+        self.stopping_threshold = stopping_threshold
+        self.state = _State()
+
+    def update(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
+        """Take in the next evaluation and return the decision if it is to stop."""
+        early = signal.step < self.start_from_epoch
+        if early and self.policy.counts_evaluations:
+            return None
+        found = self.policy.update(signal, alarm=alarm)
+        if early:
+            return None
+        return self._reached(signal) or found
+
+    def _reached(self, signal: Signal) -> StopDecision | None:
+        threshold = self.stopping_threshold
+        if threshold is None or not signal.finite or signal.val > threshold:
+            return None
+        value, limit = own_units(signal.val, signal.mode), own_units(threshold, signal.mode)
+        return decision(
+            "stopping_threshold",
+            signal,
+            value=value,
+            limit=limit,
+            message=f"validation reached {value:.4g}, and training was to stop at {limit:g}. "
+            f"A value {'above' if signal.mode == 'min' else 'below'} that would have let it go on.",
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of all that changes."""
+        return {"policy": self.policy.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        self.policy.load_state_dict(state["policy"])

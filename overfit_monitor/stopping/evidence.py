@@ -1,0 +1,120 @@
+"""The default: stop when what is still to gain is not worth what it costs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, final
+
+from overfit_monitor.records import StopDecision
+from overfit_monitor.signals import Signal
+from overfit_monitor.stopping.base import StoppingPolicy, decision, own_units
+from overfit_monitor.stopping.progress import Progress
+from overfit_monitor.stopping.weights import BIAS, WEIGHTS
+
+LIMIT = 0.0
+RELIEF = 1.0
+STANDSTILL, STANDSTILL_SHARE = 60, 2
+NON_FINITE_IN_A_ROW = 3
+
+
+@dataclass(slots=True)
+class _State:
+    non_finite: int = 0
+    rate: float | None = None
+
+
+@final
+class EvidenceStopping(StoppingPolicy):
+    """Stops when the evidence against further training is beyond its limit.
+
+    The evidence is a weighted sum of the figures of `Progress`: how long and how far validation has
+    been above its best in units of its own noise, how much the best still gained over the latter part
+    of the run, whether validation is coming back, what train still gains against the gap, how far the
+    learning rate has fallen and whether it is still falling. The weights are those that make
+
+        regret of the checkpoint kept + 0.08 x share of the planned epochs used
+
+    smallest on small networks that ``benchmarks/fit_stopping.py`` trains, measured by their true test
+    loss; ``docs/decisions/0005-stop-on-evidence.md`` has the figures on networks that it never saw.
+
+    It never stops at a new best, nor where the learning rate has just risen (warm-up, a warm restart).
+    While the overfitting alarm stands the limit is lower by 1. A standstill ends the run, too: no new best
+    in more than 60 evaluations and twice those that led to the best. Three evaluations in a row that are
+    NaN or infinite stop as well.
+    """
+
+    state: _State
+
+    def __init__(self) -> None:
+        self.state = _State()
+        self._progress = Progress()
+
+    def update(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
+        """Take in the next evaluation and return the decision if it is to stop."""
+        state = self.state
+        if not signal.finite:
+            state.non_finite += 1
+            return self._came_apart(signal) if state.non_finite >= NON_FINITE_IN_A_ROW else None
+        state.non_finite = 0
+        rising = _rises(state.rate, signal.learning_rate)
+        state.rate = signal.learning_rate
+        figures = self._progress.update(signal)
+        if figures is None or rising or signal.best_step == signal.step:
+            return None
+        evidence = BIAS + sum(WEIGHTS[name] * figure for name, figure in figures.items())
+        limit = LIMIT - RELIEF if alarm else LIMIT
+        if not limit < evidence < math.inf:
+            return self._standstill(signal)
+        return decision("evidence", signal, value=evidence, limit=limit, message=self._message(signal, alarm))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of all that changes."""
+        return asdict(self.state) | {"progress": self._progress.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        own = dict(state)
+        self._progress.load_state_dict(own.pop("progress"))
+        super().load_state_dict(own)
+
+    def _message(self, signal: Signal, alarm: bool) -> str:
+        level, gain = self._progress.summary(signal)
+        best = own_units(signal.best, signal.mode)
+        standing = " and the overfitting alarm stands" if alarm else ""
+        return (
+            f"validation has not beaten its best ({best:.4g} at step {signal.best_step}) in {self._progress.waited} "
+            f"evaluations and is {level:.2g} times its noise above it{standing}; over the latter part of the run the "
+            f"best gained {gain:.2%}. A value better than {best:.4g} here would have let it go on."
+        )
+
+    def _standstill(self, signal: Signal) -> StopDecision | None:
+        at_best, waited = self._progress.state.at_best, self._progress.waited
+        allowed = STANDSTILL + STANDSTILL_SHARE * at_best
+        if waited <= allowed:
+            return None
+        best = own_units(signal.best, signal.mode)
+        return decision(
+            "standstill",
+            signal,
+            value=float(waited),
+            limit=float(allowed),
+            message=f"validation has not beaten its best ({best:.4g} at step {signal.best_step}) in {waited} "
+            f"evaluations, more than {STANDSTILL} and twice the {at_best} that led to it. A value better "
+            f"than {best:.4g} in any of them would have let it go on.",
+        )
+
+    def _came_apart(self, signal: Signal) -> StopDecision:
+        count = self.state.non_finite
+        return decision(
+            "non_finite",
+            signal,
+            value=float(count),
+            limit=float(NON_FINITE_IN_A_ROW),
+            message=f"{count} evaluations in a row were NaN or infinite. "
+            "One finite value would have started the count anew.",
+        )
+
+
+def _rises(before: float | None, now: float | None) -> bool:
+    return before is not None and now is not None and now > before
