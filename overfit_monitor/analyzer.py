@@ -69,6 +69,11 @@ class Analyzer:
         return self._signal
 
     @property
+    def alarm(self) -> bool:
+        """Whether the overfitting alarm stands at the latest evaluation."""
+        return self._overfitting.alarm
+
+    @property
     def stop(self) -> StopDecision | None:
         """The first decision to stop, None if there was none."""
         return self._stop
@@ -175,8 +180,10 @@ class Analyzer:
         self._signals = Signals(mode=mode)
         self._companion_signals: dict[str, Signals] = {}
         self._signal = None
-        self._detectors = tuple(detector() for detector in detectors.CATALOGUE)
-        self._overfitting = next(d for d in self._detectors if isinstance(d, detectors.Overfitting))
+        self._overfitting = detectors.Overfitting(false_alarm_rate=self.config.false_alarm_rate)
+        self._detectors = tuple(
+            self._overfitting if kind is detectors.Overfitting else kind() for kind in detectors.CATALOGUE
+        )
         self._policy = build_policy(self.config, mode)
         self._stop = None
 
@@ -188,7 +195,7 @@ class Analyzer:
         self._signal = signal = self._signals.update(evaluation, others)
         for detector in self._detectors:
             detector.update(signal)
-        decision = self._policy.update(signal, alarm=self._overfitting.alarm)
+        decision = self._policy.update(signal, alarm=self.alarm)
         if self._stop is None and decision is not None:
             self._stop = decision.model_copy(update={"metric": self.metrics.val})
 

@@ -22,7 +22,7 @@ class MonitorConfig(BaseModel):
             it is decided whether to stop, in its own units, at least 0.
         baseline: With ``patience``: value the metric must beat before an improvement counts, as in Keras.
         false_alarm_rate: Largest share of healthy runs that may be called overfitting at any time in the
-            run, looked at after every evaluation; between 0.001 and 0.5.
+            run, looked at after every evaluation; between 0.01 and 0.2.
         start_from_epoch: First step at which a stopping decision may be taken, as in Keras.
         stopping_threshold: Stop as soon as the validation metric is this good, as in Lightning. None never does.
         strict: Raise errors of the monitor itself instead of warning once and training on.
@@ -35,7 +35,7 @@ class MonitorConfig(BaseModel):
     patience: int | None = Field(default=None, ge=0)
     min_delta: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     baseline: float | None = Field(default=None, allow_inf_nan=False)
-    false_alarm_rate: float = Field(default=0.05, ge=0.001, le=0.5)
+    false_alarm_rate: float = Field(default=0.05, ge=0.01, le=0.2)
     start_from_epoch: int = Field(default=0, ge=0)
     stopping_threshold: float | None = Field(default=None, allow_inf_nan=False)
     strict: bool = False

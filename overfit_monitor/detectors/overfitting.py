@@ -4,82 +4,86 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from statistics import median
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
+
+import numpy as np
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
-from overfit_monitor.records import Finding, NotJudged
+from overfit_monitor.records import Evidence, Finding, NotJudged
 from overfit_monitor.signals import Signal
+from overfit_monitor.stats.binned import BinnedCurve
+from overfit_monitor.stats.limits import limit_for
+from overfit_monitor.stats.rise import FEWEST, Rise, measure_rise
 
-# Measured together by benchmarks/detection.py and benchmarks/calibration.py; docs/decisions/0004-overfitting-test.md
-# holds the false-alarm rates and the other values that were tried.
-LEVEL_WINDOW = 5
-LEVEL_DEVIATION = 0.54
-BOUNDARY = 4.0
-MATERIAL = 0.06
+# False-alarm rates, delays and what else was tried: docs/decisions/0004-overfitting-test.md and docs/statistics.md.
+MATERIAL = 0.08
 OVER = 0.03
-MINIMUM = 8
-SINCE_BEST = 4
+WANDER = 3.0
+SINCE_BEST = 3
+SAMPLING_ERRORS = 2.0
+LARGEST = 1e150  # twice and squared, it is still a number
 
 
 @dataclass(slots=True)
 class _State:
-    seen: int = 0
-    noise: float | None = None
-    recent: list[float] = field(default_factory=list)
-    recent_train: list[float] = field(default_factory=list)
-    best_level: float = math.inf
-    best_step: int | None = None
-    train_at_best: float | None = None
-    since: int = 0
-    excess: float = 0.0
-    level: float = math.inf
-    train_change: float | None = None
-    onset_step: int | None = None
     alarm_step: int | None = None
+    best_val: float = math.inf
+    last_val: float = math.nan
+    others_at_best: dict[str, float] = field(default_factory=dict)
+    others_now: dict[str, float] = field(default_factory=dict)
+    change_error: float | None = None
 
 
 @final
 class Overfitting(Detector):
     """Sees validation worse than its own best, beyond its own noise, while train is not worse.
 
-    The level of the curve is the median of its last five values. Since the step of the best level
-    so far, ``k`` evaluations ago, validation has on average been worse than that level by
-    ``statistic`` standard deviations of its own noise. The alarm is raised when
+    The rise is that of the level (a median) over the lowest level so far. The alarm is raised when
 
-    - ``statistic > 0.54 sqrt(2 log n) + 4 / sqrt(k)``: the first term bounds what the lowest of
-      ``n`` noisy levels lies too low by (0.54 is the deviation of a median of five), the second is
-      the boundary for a mean of ``k`` values that is looked at again and again (a sequential test
-      in the manner of Robbins 1970, Annals of Mathematical Statistics 41),
-    - the level is at least 6 % worse than the best one: what is smaller is not worth an alarm, and
+    - its statistic, the rise in units of the noise of a mean of all evaluations since the best, with
+      autocorrelation and earlier rises that the run made good reckoned in (`overfit_monitor.stats.rise`),
+      passes the limit for the ``false_alarm_rate`` (`overfit_monitor.stats.limits`),
+    - the rise is at least 8 % of the lowest level: what is smaller is not worth an alarm,
+    - it is at least three times the slow wander of the curve (second differences at lag 4),
+    - it is at least twice the standard error of the paired change, where per-example losses tell it, and
     - the train level has not risen by more than half as much.
 
-    It ends when the level comes back to within 3 % of the best, or at a new best. Autocorrelated
-    noise makes it raise more false alarms than independent noise: the table is in
-    ``docs/decisions/0004-overfitting-test.md``. Wrong where the validation data changes half-way.
+    It ends when the level comes back to within 3 % of the best. Wrong where the validation data changes
+    half-way, and where noise is more correlated than 0.7: the table is in ``docs/statistics.md``.
+
+    Args:
+        false_alarm_rate: Largest share of healthy runs with an alarm at any time, 0.01 to 0.2.
     """
 
     id: ClassVar[str] = "overfitting"
     state: _State
 
-    def __init__(self) -> None:
+    def __init__(self, *, false_alarm_rate: float = 0.05) -> None:
+        self.false_alarm_rate = false_alarm_rate
+        self.limit = limit_for(false_alarm_rate)
         self.state = _State()
+        self._val = BinnedCurve()
+        self._train = BinnedCurve()
+        self._measured: Rise | None = None
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""
         if not signal.finite:
             return
-        state = self.state
-        state.seen, state.noise = signal.seen, signal.noise
-        self._follow(signal)
-        if state.seen < MINIMUM or state.noise is None:
+        self._remember(signal)
+        train = math.nan if signal.train is None or not math.isfinite(signal.train) else signal.train
+        self._train.update(signal.step, _bounded(train))
+        if not self._val.update(signal.step, _bounded(signal.val)):
             return
-        rise, scale = self._rise(), abs(state.best_level)
-        if self._beyond_noise() and rise >= MATERIAL * scale and self._train_not_worse(signal.train_noise):
-            state.alarm_step = signal.step if state.alarm_step is None else state.alarm_step
-        elif rise <= OVER * scale:
-            state.alarm_step = None
+        self._measured = None
+        found = self._rise()
+        if found is None:
+            return
+        if self.state.alarm_step is None and self._raised(found):
+            self.state.alarm_step = signal.step
+        elif found.rise <= OVER * abs(found.best):
+            self.state.alarm_step = None
 
     @property
     def alarm(self) -> bool:
@@ -88,75 +92,147 @@ class Overfitting(Detector):
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while validation stays up."""
-        state = self.state
-        if state.seen < MINIMUM or state.noise is None:
-            return NotJudged(
-                id=self.id, reason=f"it needs at least {MINIMUM} finite validation values and has seen {state.seen}"
-            )
-        if not self.alarm:
+        found = self._rise()
+        if found is None:
+            seen = len(self._val.state.values)
+            return NotJudged(id=self.id, reason=f"it needs at least {FEWEST} finite validation values and has {seen}")
+        alarm = self.state.alarm_step
+        if alarm is None:
             return None
-        rise = self._rise()
-        relative = rise / abs(state.best_level) if state.best_level else None
+        first, onset, last = (min(self._val.step_of(position), alarm) for position in found.begins)
+        change = self._train_change(found)
         return Finding(
             id=self.id,
             severity="error",
-            message=f"validation is {rise:.4g}{'' if relative is None else f' ({relative:.0%})'} worse than its best "
-            f"around step {state.best_step} and has been since step {state.onset_step}; its noise is "
-            f"{state.noise:.2g}. {self._about_train()}",
-            onset_step=state.onset_step,
-            alarm_step=state.alarm_step,
-            evidence={
-                "rise": rise,
-                "rise_relative": relative,
-                "noise": state.noise,
-                "statistic": self._statistic(),
-                "limit": self._limit(),
-                "evaluations": state.seen,
-                "evaluations_since_best": state.since,
-                "train_change": state.train_change,
-            },
+            message=f"validation is {found.rise:.4g}{_share(found)} worse than its best around step "
+            f"{self._val.step_of(found.best_at)} and has been rising since about step {onset}. "
+            f"{_about_train(change)}{self._about_others()}",
+            onset_step=onset,
+            onset_range=(first, last),
+            alarm_step=alarm,
+            evidence=self._evidence(found, change),
+            speaks_for=self._for(found, change),
+            speaks_against=self._against(found, facts),
+            experiment=f"evaluate the checkpoint of step {self._val.step_of(found.best_at)} and the last one on data "
+            "that neither has seen: overfitting leaves the earlier one better.",
         )
 
-    def _follow(self, signal: Signal) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of all that changes."""
+        return super().state_dict() | {"val": self._val.state_dict(), "train": self._train.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        own = dict(state)
+        self._val.load_state_dict(own.pop("val"))
+        self._train.load_state_dict(own.pop("train"))
+        self._measured = None
+        super().load_state_dict(own)
+
+    def _remember(self, signal: Signal) -> None:
         state = self.state
-        state.recent = [*state.recent, signal.val][-LEVEL_WINDOW:]
-        if signal.train is not None and math.isfinite(signal.train):
-            state.recent_train = [*state.recent_train, signal.train][-LEVEL_WINDOW:]
-        state.level = median(state.recent)
-        train = median(state.recent_train) if state.recent_train else None
-        if state.level < state.best_level:
-            state.best_level, state.best_step, state.train_at_best = state.level, signal.step, train
-            state.since, state.excess, state.onset_step, state.alarm_step = 0, 0.0, None, None
-        state.since += 1
-        state.excess += signal.val - state.best_level
-        state.train_change = None if train is None or state.train_at_best is None else train - state.train_at_best
-        if self._rise() <= 0.0:
-            state.onset_step = None
-        elif state.onset_step is None:
-            state.onset_step = signal.step
+        state.last_val = signal.val
+        state.change_error = signal.sampling.change_error if signal.sampling else None
+        state.others_now = {
+            name: -other.val for name, other in signal.others.items() if other.mode == "max" and other.finite
+        }
+        if signal.val < state.best_val or signal.best_step == signal.step:
+            state.best_val, state.others_at_best = signal.val, dict(state.others_now)
 
-    def _rise(self) -> float:
-        return self.state.level - self.state.best_level
+    def _rise(self) -> Rise | None:
+        if self._measured is None and len(self._val.state.values) >= FEWEST:
+            self._measured = measure_rise(self._val.values)
+        return self._measured
 
-    def _statistic(self) -> float:
-        floor = 1e-9 * max(abs(self.state.best_level), abs(self.state.level), 1e-300)
-        return self.state.excess / self.state.since / max(self.state.noise or 0.0, floor)
+    def _raised(self, found: Rise) -> bool:
+        rise = found.rise
+        since = len(self._val.state.values) - 1 - found.best_at
+        return (
+            rise >= MATERIAL * abs(found.best)
+            and since >= SINCE_BEST
+            and found.statistic >= self.limit
+            and rise >= WANDER * found.wander
+            and rise >= SAMPLING_ERRORS * (self.state.change_error or 0.0)
+            and not self._train_worse(found)
+        )
 
-    def _limit(self) -> float:
-        lowest = LEVEL_DEVIATION * math.sqrt(2.0 * math.log(self.state.seen))
-        return lowest + BOUNDARY / math.sqrt(self.state.since)
+    def _train_change(self, found: Rise) -> float | None:
+        train = self._train.values
+        window = max(3, len(train) // 20)
+        around = train[max(0, found.best_at - window // 2) : found.best_at + window // 2 + 1]
+        now = train[-window:]
+        if np.isnan(around).all() or np.isnan(now).all():
+            return None
+        return float(np.nanmedian(now) - np.nanmedian(around))
 
-    def _beyond_noise(self) -> bool:
-        return self.state.since >= SINCE_BEST and self._statistic() > self._limit()
+    def _train_worse(self, found: Rise) -> bool:
+        change = self._train_change(found)
+        return change is not None and change > 0.5 * found.rise
 
-    def _train_not_worse(self, noise: float | None) -> bool:
-        change = self.state.train_change
-        return change is None or not change > max(2.0 * (noise or 0.0), 0.5 * self._rise())
+    def _evidence(self, found: Rise, change: float | None) -> dict[str, Evidence]:
+        evidence: dict[str, Evidence] = {
+            "rise": found.rise,
+            "rise_relative": found.rise / abs(found.best) if found.best else None,
+            "last_worse_than_best": self.state.last_val - self.state.best_val,
+            "noise": found.noise,
+            "autocorrelation": found.correlation,
+            "statistic": found.statistic,
+            "limit": self.limit,
+            "false_alarm_rate": self.false_alarm_rate,
+            "largest_recovered_rise": found.recovered,
+            "train_change": change,
+            "sampling_error": self.state.change_error,
+        }
+        for name, now in self._compared().items():
+            evidence[f"{name}_lost"] = self.state.others_at_best[name] - now
+        return evidence
 
-    def _about_train(self) -> str:
-        change = self.state.train_change
-        if change is None:
-            return "The train metric is not known."
-        if change < 0.0:
-            return f"Train improved by {-change:.4g} meanwhile."
-        return "Train is at its floor."
+    def _compared(self) -> dict[str, float]:
+        return {name: now for name, now in self.state.others_now.items() if name in self.state.others_at_best}
+
+    def _about_others(self) -> str:
+        said = [
+            f"{name} went from {self.state.others_at_best[name]:.4g} to {now:.4g}"
+            for name, now in self._compared().items()
+        ]
+        return f" Meanwhile {' and '.join(said[:3])}." if said else ""
+
+    def _for(self, found: Rise, change: float | None) -> tuple[str, ...]:
+        said = [
+            f"the rise is {found.statistic:.3g} in units of its noise, the limit for {self.false_alarm_rate:g} false "
+            f"alarms a run is {self.limit:.3g}"
+        ]
+        if change is not None and change < 0.0:
+            said.append(f"train improved by {-change:.4g} meanwhile")
+        if found.recovered < 0.1 * found.rise:
+            said.append("the run has not made good any comparable rise before")
+        return tuple(said)
+
+    def _against(self, found: Rise, facts: Facts) -> tuple[str, ...]:
+        said = []
+        if change_unknown := self._train_change(found) is None:
+            said.append("the train metric is not known")
+        if self.state.change_error is None:
+            size = f" of {facts.data.n_val} examples" if facts.data.n_val else ""
+            said.append(f"the sampling error of the validation set{size} is not known: no per-example losses")
+        if found.correlation > 0.7 and not change_unknown:
+            said.append(f"the noise is strongly correlated ({found.correlation:.2f}), or the curve very smooth")
+        if found.recovered >= 0.1 * found.rise:
+            said.append(f"a rise of {found.recovered:.4g} was made good earlier in this run")
+        return tuple(said)
+
+
+def _bounded(value: float) -> float:
+    return max(-LARGEST, min(LARGEST, value)) if not math.isnan(value) else value
+
+
+def _share(found: Rise) -> str:
+    return f" ({found.rise / abs(found.best):.0%})" if found.best else ""
+
+
+def _about_train(change: float | None) -> str:
+    if change is None:
+        return "The train metric is not known."
+    if change < 0.0:
+        return f"Train improved by {-change:.4g} meanwhile."
+    return "Train is at its floor."

@@ -1,0 +1,69 @@
+"""A curve of any length in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from overfit_monitor.state import Stateful
+
+Array = npt.NDArray[np.float64]
+
+MOST_BINS = 256
+
+
+@dataclass(slots=True)
+class _State:
+    per_bin: int = 1
+    values: list[float] = field(default_factory=list)
+    last_steps: list[int] = field(default_factory=list)
+    open_sum: float = 0.0
+    open_count: int = 0
+
+
+class BinnedCurve(Stateful):
+    """The values seen so far, as means of equally many neighbours.
+
+    Up to 256 values each is a bin of its own; then neighbours are merged two by two, so that a bin
+    never holds more than a hundredth of the curve. What a bin holds depends on nothing after it.
+
+    Example:
+        >>> curve = BinnedCurve()
+        >>> for step in range(512):
+        ...     closed = curve.update(step, float(step))
+        >>> curve.state.per_bin, len(curve.values), curve.step_of(0)
+        (4, 128, 3)
+    """
+
+    state: _State
+
+    def __init__(self) -> None:
+        self.state = _State()
+
+    def update(self, step: int, value: float) -> bool:
+        """Take in the next finite value and return whether it closed a bin."""
+        state = self.state
+        state.open_sum += value
+        state.open_count += 1
+        if state.open_count < state.per_bin:
+            return False
+        state.values.append(state.open_sum / state.per_bin)
+        state.last_steps.append(step)
+        state.open_sum, state.open_count = 0.0, 0
+        if len(state.values) == MOST_BINS:
+            pairs = zip(state.values[::2], state.values[1::2], strict=True)
+            state.values = [0.5 * (first + second) for first, second in pairs]
+            state.last_steps = state.last_steps[1::2]
+            state.per_bin *= 2
+        return True
+
+    @property
+    def values(self) -> Array:
+        """Means of the closed bins, oldest first, shape (bins,)."""
+        return np.array(self.state.values, dtype=np.float64)
+
+    def step_of(self, bin: int) -> int:
+        """Return the last step of a closed bin."""
+        return self.state.last_steps[bin]
