@@ -5,8 +5,8 @@ usage: python benchmarks/limits.py [--runs 400] [--points 30 100 300 1000]
 Healthy runs are simulated: validation falls to a plateau, keeps falling, or drops with the learning rate,
 under noise that is independent, autocorrelated up to 0.7, heavy-tailed or of changing size, of 0.5, 2 or
 8 % of the level. For every kind and length the largest value of the statistic anywhere in a run is kept,
-where everything else that the alarm asks for holds. The limit for a rate is the largest quantile over all
-kinds and lengths. ``benchmarks/calibration.py`` checks it, with simulations of its own.
+where everything else that the alarm asks for holds. The limit for a rate is the smallest that so few runs
+pass that the rate is kept with 95 % confidence (Clopper and Pearson 1934), for every kind and length. ``benchmarks/calibration.py`` checks it, with simulations of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
+from scipy.stats import beta
 from tables import show
 
 from overfit_monitor.detectors.overfitting import MATERIAL, SINCE_BEST, WANDER
@@ -60,6 +61,13 @@ def largest(kind: str, n: int, seed: int) -> float:
     return most
 
 
+def limit(found: list[float], rate: float) -> float:
+    """Return the smallest limit that keeps the rate with 95 % confidence, infinite where too few runs tell."""
+    runs = len(found)
+    passing = [k for k in range(runs) if beta.ppf(0.95, k + 1, runs - k) <= rate]
+    return sorted(found, reverse=True)[passing[-1]] if passing else math.inf
+
+
 def main() -> None:
     """Print the quantiles of every kind and length, and the limits."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -71,7 +79,7 @@ def main() -> None:
         for kind in KINDS:
             for n in asked.points:
                 found = list(pool.map(partial(largest, kind, n), range(asked.runs), chunksize=10))
-                quantiles = np.quantile(found, [1.0 - rate for rate in RATES], method="higher")
+                quantiles = [limit(found, rate) for rate in RATES]
                 worst = np.maximum(worst, quantiles)
                 rows.append([kind, n, *(f"{q:.1f}" for q in quantiles)])
     show("Limit that keeps the rate", ["noise", "points", *RATES], [*rows, ["limit", "", *(f"{w:.1f}" for w in worst)]])

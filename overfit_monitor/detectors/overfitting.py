@@ -22,6 +22,7 @@ OVER = 0.03
 WANDER = 3.0
 SINCE_BEST = 3
 SAMPLING_ERRORS = 2.0
+RESTART = 1.5
 LARGEST = 1e150  # twice and squared, it is still a number
 
 
@@ -33,6 +34,7 @@ class _State:
     others_at_best: dict[str, float] = field(default_factory=dict)
     others_now: dict[str, float] = field(default_factory=dict)
     change_error: float | None = None
+    learning_rate: float | None = None
 
 
 @final
@@ -49,7 +51,9 @@ class Overfitting(Detector):
     - it is at least twice the standard error of the paired change, where per-example losses tell it, and
     - the train level has not risen by more than half as much.
 
-    It ends when the level comes back to within 3 % of the best. Wrong where the validation data changes
+    A learning rate that grows by half or more begins a new phase, judged by itself: after a warm restart
+    validation gets worse for a while as a matter of course (Loshchilov and Hutter 2017, arXiv 1608.03983).
+    The alarm ends when the level comes back to within 3 % of the best. Wrong where the validation data changes
     half-way, and where noise is more correlated than 0.7: the table is in ``docs/statistics.md``.
 
     Args:
@@ -71,6 +75,9 @@ class Overfitting(Detector):
         """Take in the next evaluation."""
         if not signal.finite:
             return
+        if self._restarted(signal.learning_rate):
+            self._val, self._train, self._measured = BinnedCurve(), BinnedCurve(), None
+            self.state.alarm_step = None
         self._remember(signal)
         train = math.nan if signal.train is None or not math.isfinite(signal.train) else signal.train
         self._train.update(signal.step, _bounded(train))
@@ -128,6 +135,11 @@ class Overfitting(Detector):
         self._train.load_state_dict(own.pop("train"))
         self._measured = None
         super().load_state_dict(own)
+
+    def _restarted(self, rate: float | None) -> bool:
+        before = self.state.learning_rate
+        self.state.learning_rate = before if rate is None else rate
+        return before is not None and rate is not None and before > 0.0 and rate >= RESTART * before
 
     def _remember(self, signal: Signal) -> None:
         state = self.state

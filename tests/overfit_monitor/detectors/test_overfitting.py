@@ -62,3 +62,28 @@ def test_the_message_names_rise_best_step_and_onset():
     assert message.startswith(
         "validation is 0.6 (300%) worse than its best around step 8 and has been rising since about step 12."
     )
+
+
+# A cosine schedule with a warm restart at step 13: what follows is a phase of its own.
+RATES = [1.0 - 0.07 * i for i in range(13)] + [1.0 - 0.07 * i for i in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict"),
+    [
+        pytest.param([0.8] * 10, None, id="worse after the restart, and stays there"),
+        pytest.param([0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2], None, id="worse, and comes back"),
+        pytest.param([0.8, 0.6, 0.4, 0.3, 0.3, 0.3] + [0.9] * 10, "overfitting", id="rises within the new phase"),
+    ],
+)
+def test_a_warm_restart_begins_a_new_phase(after, verdict):
+    val = FALL + [0.2] * 5 + after
+    stream = [signal._replace(learning_rate=RATES[signal.step]) for signal in signals(val, LEARNING)]
+    result = results(Overfitting(), stream)[-1]
+    assert (result.id if isinstance(result, Finding) else None) == verdict
+
+
+def test_a_smaller_false_alarm_rate_asks_for_more():
+    limits = [Overfitting(false_alarm_rate=rate).limit for rate in (0.01, 0.03, 0.05, 0.1, 0.2)]
+    assert limits == sorted(limits, reverse=True)
+    assert len(set(limits)) == len(limits)
