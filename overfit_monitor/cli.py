@@ -21,13 +21,23 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = "overfit-monitor"
 COULD_NOT_JUDGE: Final = 2
-SETTINGS: Final = ("metric", "mode", "patience", "min_delta", "baseline", "start_from_epoch")
+SETTINGS: Final = (
+    "metric",
+    "mode",
+    "patience",
+    "min_delta",
+    "baseline",
+    "start_from_epoch",
+    "stopping_threshold",
+)
+REPLAYED: Final = ("metric", "mode", "false_alarm_rate")
 EXAMPLES: Final = """\
 examples:
   overfit-monitor check runs/                        every run below a folder
   overfit-monitor check history.csv --format json    one file, for a program
   overfit-monitor check runs/ --format junit --output report.xml --fail-on overfitting,diverging
   overfit-monitor check log.csv --train tr --val te  columns with names of their own
+  overfit-monitor replay runs/                       what stopping policies would have done
 
 exit status:
   0  no run is at or above --fail-on
@@ -36,6 +46,15 @@ exit status:
 
 settings are also read from [tool.overfit-monitor] of the nearest pyproject.toml that has it;
 those of the command line go before them, and both before those a journal holds.
+"""
+
+REPLAY_EXAMPLES: Final = """\
+examples:
+  overfit-monitor replay runs/                                   a choice of all policies
+  overfit-monitor replay runs/ --policy evidence,patience:15,never
+  overfit-monitor replay log.csv --policy gl:3 --format json --truth test_acc
+
+exit status: 0, or 2 if something could not be read, or wrong usage
 """
 
 
@@ -90,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_check(commands)
+    _add_replay(commands)
     commands.add_parser("demo", help="watch a small network overfit, live (needs the extra 'demo')", add_help=False)
     return parser
 
@@ -123,17 +143,51 @@ def _add_report(check: argparse.ArgumentParser) -> None:
 
 
 def _add_settings(check: argparse.ArgumentParser) -> None:
-    check.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings, instead of pyproject.toml")
-    what = check.add_argument_group("what is compared")
-    what.add_argument("--metric", metavar="NAME", help="metric to compare; default: loss, or else one known by name")
-    what.add_argument("--mode", choices=("min", "max", "auto"), help="whether lower or higher is better; default: auto")
-    what.add_argument("--val", metavar="NAME", help="column or tag of the validation metric, as in the file")
-    what.add_argument("--train", metavar="NAME", help="column or tag of the train metric; with --val")
+    _add_compared(check)
     stopping = check.add_argument_group("stopping policy, as in Keras")
     stopping.add_argument("--patience", type=int, metavar="N", help="default: stop on evidence, not on a count")
     stopping.add_argument("--min-delta", type=float, metavar="X", help="smallest change that is an improvement")
     stopping.add_argument("--baseline", type=float, metavar="X", help="value to beat")
     stopping.add_argument("--start-from-epoch", type=int, metavar="N", help="evaluations to wait for")
+    stopping.add_argument("--stopping-threshold", type=float, metavar="X", help="stop as soon as the metric is as good")
+
+
+def _add_replay(commands: Any) -> None:
+    replay = commands.add_parser(
+        "replay",
+        help="compare stopping policies on past runs",
+        description="Show what stopping policies would have done with finished runs: how good a checkpoint they keep, "
+        "how many epochs they use, and the best patience for these runs.",
+        epilog=REPLAY_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    replay.set_defaults(command=_replay)
+    replay.add_argument("paths", nargs="+", metavar="LOG", help="file, or folder with any number of runs")
+    replay.add_argument(
+        "--policy",
+        action="append",
+        metavar="NAME[:VALUE]",
+        help="evidence, patience:N, gl:PERCENT, pq:X, up:N or never; several with commas or by repeating; "
+        "default: a choice of all",
+    )
+    replay.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    replay.add_argument("--output", type=Path, metavar="FILE", help="write the report there, not to the terminal")
+    replay.add_argument(
+        "--truth", metavar="NAME", help="column or tag that checkpoints are judged by; default: test_loss, if there"
+    )
+    _add_compared(replay)
+    replay.add_argument("--debug", action="store_true", help="show the traceback of an internal error")
+
+
+def _add_compared(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML file with settings, instead of pyproject.toml"
+    )
+    what = command.add_argument_group("what is compared")
+    what.add_argument("--metric", metavar="NAME", help="metric to compare; default: loss, or else one known by name")
+    what.add_argument("--mode", choices=("min", "max", "auto"), help="whether lower or higher is better; default: auto")
+    what.add_argument("--val", metavar="NAME", help="column or tag of the validation metric, as in the file")
+    what.add_argument("--train", metavar="NAME", help="column or tag of the train metric; with --val")
 
 
 class _Version(argparse.Action):
@@ -164,6 +218,33 @@ def _check(options: argparse.Namespace) -> int:
     return EXIT_STATUS[result.outcome]
 
 
+def _replay(options: argparse.Namespace) -> int:
+    from overfit_monitor.check import layered
+    from overfit_monitor.project import load_settings
+    from overfit_monitor.replay import DEFAULT_POLICIES, replay
+    from overfit_monitor.reports.replay import render, render_json
+
+    project = load_settings(options.config)
+    names = _names(options, project)
+    told = {name: getattr(options, name) for name in ("metric", "mode") if getattr(options, name) is not None}
+    settings = layered({name: project[name] for name in REPLAYED if name in project}, told)
+    if names is not None and settings.pop("metric", None) is not None:
+        raise UsageError("metric cannot go together with --val, which names it already.")
+    policies = [text.strip() for told in options.policy or () for text in told.split(",")]
+    result = replay(
+        options.paths,
+        policies=policies or DEFAULT_POLICIES,
+        settings=settings,
+        names=names,
+        truth=options.truth,
+    )
+    _put(render_json(result) if options.format == "json" else render(result), options.output)
+    if options.output is not None or options.format != "text":
+        for unread in result.errors:
+            _say(f"{unread.source}: {unread.message}")
+    return COULD_NOT_JUDGE if result.errors else 0
+
+
 def _names(options: argparse.Namespace, project: dict[str, Any]) -> Names | None:
     from overfit_monitor.readers.pairing import Names
 
@@ -175,15 +256,7 @@ def _names(options: argparse.Namespace, project: dict[str, Any]) -> Names | None
 
 
 def _write(result: CheckResult, options: argparse.Namespace, curves: dict[str, Sequence[float]]) -> None:
-    report = _render(result, options, curves)
-    if options.output is None:
-        sys.stdout.write(report)
-        sys.stdout.flush()
-    else:
-        try:
-            options.output.write_text(report, encoding="utf-8", errors="backslashreplace")
-        except OSError as error:
-            raise UsageError(f"--output {options.output}: {error.strerror or error}") from None
+    _put(_render(result, options, curves), options.output)
     if options.output is not None or options.format != "text":
         for unread in result.errors:
             _say(f"{unread.source}: {unread.message}")
@@ -192,6 +265,17 @@ def _write(result: CheckResult, options: argparse.Namespace, curves: dict[str, S
             if run.outcome == "fail":
                 _say(f"{run.run or run.source}: {run.reason}")
         _say(f"{result.outcome}: {len(result.runs)} run(s); the report is in {options.output}")
+
+
+def _put(report: str, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(report)
+        sys.stdout.flush()
+        return
+    try:
+        output.write_text(report, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"--output {output}: {error.strerror or error}") from None
 
 
 def _render(result: CheckResult, options: argparse.Namespace, curves: dict[str, Sequence[float]]) -> str:

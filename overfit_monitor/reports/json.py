@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+from overfit_monitor.records import Record
 from overfit_monitor.reports.base import CheckResult
 
 SCHEMA_ID = "overfit-monitor/check-v1.schema.json"
@@ -13,7 +14,12 @@ SCHEMA_ID = "overfit-monitor/check-v1.schema.json"
 
 def render(check: CheckResult) -> str:
     """Return the result as JSON, two spaces to a level; what is not a finite number is ``null``."""
-    return json.dumps(_plain(check.model_dump()), indent=2, allow_nan=False) + "\n"
+    return plain_json(check)
+
+
+def plain_json(record: Record) -> str:
+    """Return a record as JSON, two spaces to a level; what is not a finite number is ``null``."""
+    return json.dumps(_plain(record.model_dump()), indent=2, allow_nan=False) + "\n"
 
 
 def schema() -> dict[str, Any]:

@@ -31,6 +31,7 @@ __all__ = [
     "RisesInARow",
     "StoppingPolicy",
     "build_policy",
+    "own_units",
     "parse_policy",
 ]
 
