@@ -1,13 +1,12 @@
-"""Detection and stopping beside the rules that people use, on networks whose true test loss is known.
+"""Detection beside the rules that people use, on networks whose true test loss is known.
 
 usage: python benchmarks/detection.py [--histories FILE.jsonl] [--runs 120] [--seed 0]
 
 Truth: a run overfits if its smoothed test loss ends at least 8 % above its smoothed minimum, and does
-not if it ends at most 3 % above; what lies between is left out of detection. Regret is the test loss of
-the checkpoint kept (lowest validation loss so far) over the best possible, minus 1, at most 1. Without
-``--histories`` the nets of ``benchmarks/nets.py`` are used. A file of histories holds JSON lines with
-``train_loss``, ``val_loss`` and ``test_loss``; or with ``train``, ``val`` (``{"loss": [...]}``) and
-``label`` (``overfit``, ``not``, ``unclear``) where only a judgement is known.
+not if it ends at most 3 % above; what lies between is left out. Without ``--histories`` the nets of
+``benchmarks/nets.py`` are used. A file of histories holds JSON lines with ``train_loss``, ``val_loss``
+and ``test_loss``; or with ``train``, ``val`` (``{"loss": [...]}``) and ``label`` (``overfit``, ``not``,
+``unclear``) where only a judgement is known.
 """
 
 from __future__ import annotations
@@ -23,10 +22,8 @@ from typing import Any
 
 import nets
 import numpy as np
-from rules import RULES, patience
+from rules import RULES
 from tables import show
-
-from overfit_monitor import Monitor
 
 
 def true_rise(test: Sequence[float]) -> float:
@@ -75,28 +72,8 @@ def figures(truth: Sequence[bool], said: Sequence[bool]) -> list[str]:
     return [f"{f1:.3f}", f"{(t & s).sum() / max(1, t.sum()):.2f}", f"{(~t & s).sum() / max(1, (~t).sum()):.3f}"]
 
 
-def stopped(rule: str, run: dict[str, Any]) -> tuple[float, float]:
-    """Return regret and share of the epochs used."""
-    val, test = np.asarray(run["val"], float), np.asarray(run["test"], float)
-    if rule == "overfit-monitor":
-        monitor = Monitor()
-        at = None
-        for i, value in enumerate(val):
-            monitor.log(step=i, train={"loss": run["train"][i]}, val={"loss": value})
-            if monitor.should_stop:
-                at = i
-                break
-    else:
-        said = patience(int(rule.split()[1]))(run["train"], run["val"]) if rule != "never" else [False]
-        at = said.index(True) if any(said) else None
-    end = len(val) - 1 if at is None else at
-    seen = np.where(np.isfinite(val[: end + 1]), val[: end + 1], np.inf)
-    low = np.nanmin(test)
-    return min(1.0, float((test[int(seen.argmin())] - low) / abs(low))), (end + 1) / len(val)
-
-
 def main() -> None:
-    """Print both tables."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--histories", type=Path, help="JSON lines to use instead of our own nets")
     parser.add_argument("--runs", type=int, default=120, help="nets to train")
@@ -115,13 +92,6 @@ def main() -> None:
             ["rule", "F1 at the end", "recall", "false alarms", "F1 streamed", "recall", "false alarms"],
             rows,
         )
-        long = [run for run in runs if len(run["val"]) >= 20]
-        within = 0.02 if long and long[0]["test"] is not long[0]["val"] else 0.01
-        rows = []
-        for rule in ("overfit-monitor", "patience 5", "patience 10", "patience 20", "patience 40", "never"):
-            regret, epochs = map(np.array, zip(*pool.map(partial(stopped, rule), long, chunksize=8), strict=True))
-            rows.append([rule, f"{regret.mean():.3f}", f"{(regret <= within).mean():.2f}", f"{epochs.mean():.2f}"])
-        show(f"Stopping: {len(long)} runs", ["rule", "mean regret", f"within {within:.0%}", "share of epochs"], rows)
 
 
 if __name__ == "__main__":

@@ -42,11 +42,16 @@ class EvidenceStopping(StoppingPolicy):
     While the overfitting alarm stands the limit is lower by 1. A standstill ends the run, too: no new best
     in more than 60 evaluations and twice those that led to the best. Three evaluations in a row that are
     NaN or infinite stop as well.
+
+    Args:
+        limit: Evidence beyond which it stops, in the units of the weights. At 0 the networks of the decision
+            record lose no more than with a patience of 40; lower is sooner, higher is later.
     """
 
     state: _State
 
-    def __init__(self) -> None:
+    def __init__(self, *, limit: float = LIMIT) -> None:
+        self.limit = limit
         self.state = _State()
         self._progress = Progress()
 
@@ -63,7 +68,7 @@ class EvidenceStopping(StoppingPolicy):
         if figures is None or rising or signal.best_step == signal.step:
             return None
         evidence = BIAS + sum(WEIGHTS[name] * figure for name, figure in figures.items())
-        limit = LIMIT - RELIEF if alarm else LIMIT
+        limit = self.limit - RELIEF if alarm else self.limit
         if not limit < evidence < math.inf:
             return self._standstill(signal)
         return decision("evidence", signal, value=evidence, limit=limit, message=self._message(signal, alarm))
