@@ -1,12 +1,13 @@
 """Calibrate the limits of the overfitting test: prints the table that overfit_monitor/stats/limits.py holds.
 
-usage: python benchmarks/limits.py [--runs 400] [--points 30 100 300 1000]
+usage: python benchmarks/limits.py [--runs 600] [--points 30 100 300 1000]
 
 Healthy runs are simulated: validation falls to a plateau, keeps falling, or drops with the learning rate,
 under noise that is independent, autocorrelated up to 0.7, heavy-tailed or of changing size, of 0.5, 2 or
 8 % of the level. For every kind and length the largest value of the statistic anywhere in a run is kept,
 where everything else that the alarm asks for holds. The limit for a rate is the smallest that so few runs
-pass that the rate is kept with 95 % confidence (Clopper and Pearson 1934), for every kind and length. ``benchmarks/calibration.py`` checks it, with simulations of its own.
+pass that the rate is kept with 95 % confidence (Clopper and Pearson 1934), for every kind and length.
+``benchmarks/calibration.py`` checks it, with simulations of its own.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def limit(found: list[float], rate: float) -> float:
 def main() -> None:
     """Print the quantiles of every kind and length, and the limits."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=400, help="simulated runs of each kind and length")
+    parser.add_argument("--runs", type=int, default=600, help="simulated runs of each kind and length")
     parser.add_argument("--points", type=int, nargs="+", default=[30, 100, 300, 1000])
     asked = parser.parse_args()
     rows, worst = [], np.zeros(len(RATES))
