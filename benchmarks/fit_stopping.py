@@ -9,7 +9,8 @@ nearly deciding. Each network counts in four ways: with its learning rates, with
 its learning rate is constant, cut off at a random epoch as if that had been planned.
 
 ``rate_to_fall`` is not fitted but held at -1. On these networks a falling schedule was no reason to go on, but large
-networks gain much at its end, and holding it cost one percent of the epochs and no regret.
+networks gain much at its end, and holding it cost one percent of the epochs and no regret. The lower limit while the
+overfitting alarm stands is held, too.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ import nets
 import numpy as np
 import torch
 
-from overfit_monitor.history import Evaluation
-from overfit_monitor.signals import Signals
+from overfit_monitor.analyzer import Analyzer
+from overfit_monitor.config import MonitorConfig
+from overfit_monitor.records import Observation
+from overfit_monitor.stopping.evidence import RELIEF
 from overfit_monitor.stopping.progress import Progress
 
 FIGURES = ("above", "wait", "gain", "level", "turn", "fall", "train", "rate_to_fall", "rate_fallen")
@@ -33,30 +36,35 @@ LIMIT = 1.25
 
 
 class Sample(NamedTuple):
-    """One way of looking at one network: its figures, where they are known, and what stopping at each epoch costs."""
+    """One way of looking at one network: its figures, where they are known, alarms, and what stopping costs."""
 
     figures: Any
     known: Any
+    alarms: Any
     cost: Any
     weight: float
 
 
 def sample(record: dict[str, Any], *, rates: bool, train: bool, end: int | None = None, weight: float = 1.0) -> Sample:
     """Return a network's figures at every evaluation up to ``end``, as the rule itself would see them."""
-    signals, progress = Signals(), Progress()
+    analyzer, progress = Analyzer(MonitorConfig(metric="loss", mode="min")), Progress()
     val, test = record["val_loss"][:end], np.asarray(record["test_loss"][:end])
     figures, known, regret = np.zeros((len(val), len(FIGURES))), np.zeros(len(val), bool), np.ones(len(val))
+    alarms = np.zeros(len(val))
     for i, value in enumerate(val):
-        evaluation = Evaluation(
-            i, value, record["train_loss"][i] if train else None, record["rate"][i] if rates else None
-        )
-        signal = signals.update(evaluation)
+        shown = {"loss": record["train_loss"][i]} if train else {}
+        rate = record["rate"][i] if rates else None
+        analyzer.update(Observation(step=i, train=shown, val={"loss": value}, learning_rate=rate))
+        signal = analyzer.signal
+        if signal is None:
+            raise ValueError("a network without a validation value")
+        alarms[i] = analyzer.alarm
         found = progress.update(signal)
         if found is not None and signal.best_step != i:
             figures[i], known[i] = [found[name] for name in FIGURES], True
         kept = test[signal.best_step if signal.best_step is not None else 0]
         regret[i] = min(LARGEST_REGRET, (kept - test.min()) / abs(test.min()))
-    return Sample(figures, known, regret + PRICE * np.arange(1, len(val) + 1) / len(val), weight)
+    return Sample(figures, known, alarms, regret + PRICE * np.arange(1, len(val) + 1) / len(val), weight)
 
 
 def samples(records: list[dict[str, Any]], seed: int) -> list[Sample]:
@@ -89,6 +97,7 @@ def padded(found: list[Sample]) -> dict[str, torch.Tensor]:
     return {
         "figures": stack("figures").float(),
         "known": stack("known"),
+        "alarms": stack("alarms").float(),
         "cost": stack("cost").float(),
         "last": torch.tensor([len(one.cost) - 1 for one in found]),
         "weight": torch.tensor([one.weight for one in found]),
@@ -113,7 +122,7 @@ def fit(data: dict[str, torch.Tensor], *, steps: int = 400) -> tuple[dict[str, f
     held = torch.tensor([HELD.get(name, 0.0) for name in FIGURES])
     free = torch.tensor([name not in HELD for name in FIGURES]).float()
     scaled = (data["figures"] - mean) / deviation * free
-    offset = data["figures"] @ held
+    offset = data["figures"] @ held + RELIEF * data["alarms"]
     weights = torch.zeros(len(FIGURES))
     weights[0] = 1.0
     weights.requires_grad_()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-BIAS: Final = -5.989
+BIAS: Final = -6.453
 WEIGHTS: Final = {
-    "above": 0.361,
-    "wait": 0.307,
-    "gain": -0.388,
-    "level": 0.402,
-    "turn": 0.463,
-    "fall": 0.197,
-    "train": -0.078,
+    "above": 0.351,
+    "wait": 0.384,
+    "gain": -0.436,
+    "level": 0.357,
+    "turn": 0.462,
+    "fall": 0.199,
+    "train": -0.096,
     "rate_to_fall": -1.000,
-    "rate_fallen": 0.610,
+    "rate_fallen": 0.634,
 }
