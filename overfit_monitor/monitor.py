@@ -35,7 +35,8 @@ class Monitor:
         sinks: Where reports go beside the journal, by name. None takes those of the installed
             integrations if there is a ``run_dir``, and none otherwise.
         **settings: The fields of `MonitorConfig`: ``metric``, ``mode``, ``patience``,
-            ``min_delta``, ``baseline``, ``false_alarm_rate``, ``start_from_epoch``, ``strict``.
+            ``min_delta``, ``baseline``, ``false_alarm_rate``, ``start_from_epoch``,
+            ``stopping_threshold``, ``strict``.
 
     Raises:
         UsageError: A setting is unknown or cannot be right.

@@ -9,6 +9,8 @@ from overfit_monitor.records import StopDecision
 from overfit_monitor.signals import Signal
 from overfit_monitor.stopping.base import StoppingPolicy, decision
 
+LARGEST = 1e300
+
 
 @dataclass(slots=True)
 class _State:
@@ -50,4 +52,4 @@ def generalization_loss(signal: Signal) -> float:
     """Return by how many percent validation is worse than its best, 0 where that is not known."""
     if not signal.finite or not signal.best:
         return 0.0
-    return 100.0 * (signal.val - signal.best) / abs(signal.best)
+    return min(100.0 * (signal.val - signal.best) / abs(signal.best), LARGEST)

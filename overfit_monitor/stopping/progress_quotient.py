@@ -9,7 +9,7 @@ from typing import final
 from overfit_monitor.records import StopDecision
 from overfit_monitor.signals import Signal
 from overfit_monitor.stopping.base import StoppingPolicy, decision
-from overfit_monitor.stopping.generalization_loss import generalization_loss
+from overfit_monitor.stopping.generalization_loss import LARGEST, generalization_loss
 
 STRIP = 5
 
@@ -50,7 +50,7 @@ class ProgressQuotient(StoppingPolicy):
         if lowest <= 0.0:
             return None
         progress = 1000.0 * (sum(strip) / STRIP / lowest - 1.0)
-        quotient = generalization_loss(signal) / max(progress, 1e-9)
+        quotient = min(generalization_loss(signal) / max(progress, 1e-9), LARGEST)
         if quotient <= self.limit:
             return None
         return decision(

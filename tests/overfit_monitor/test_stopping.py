@@ -227,6 +227,20 @@ def test_every_figure_of_progress_is_finite_and_has_a_weight(val, train, rates):
             assert all(map(math.isfinite, figures.values())), figures
 
 
+@pytest.mark.parametrize("name", CATALOGUE)
+@given(
+    val=st.lists(st.floats(), max_size=40),
+    train=st.lists(st.floats(), min_size=40, max_size=40),
+    rate=st.floats(),
+    alarm=st.booleans(),
+)
+def test_any_numbers_break_no_policy_and_its_value_is_finite(name, val, train, rate, alarm):
+    policy = parse_policy(name)()
+    for signal in signals(val, train[: len(val)]):
+        decision = policy.update(signal._replace(learning_rate=rate), alarm=alarm)
+        assert decision is None or math.isfinite(decision.value)
+
+
 @given(scale=st.sampled_from([1e-6, 1.0, 1e6]), seed=st.integers(0, 100))
 def test_evidence_does_not_depend_on_the_unit_of_the_metric(scale, seed):
     curve = curves.overfit(80, seed=seed)
