@@ -1,6 +1,8 @@
 """Stopping: tables a reader can check by hand, and properties."""
 
 import math
+import re
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
@@ -9,10 +11,12 @@ from hypothesis import strategies as st
 from overfit_monitor import Monitor
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.errors import UsageError
+from overfit_monitor.records import StopDecision
 from overfit_monitor.stopping import (
     CATALOGUE,
     EvidenceStopping,
     GeneralizationLoss,
+    NeverStopping,
     PatienceStopping,
     build_policy,
     parse_policy,
@@ -51,6 +55,47 @@ def test_every_policy_passes_the_common_checks(name, check):
 )
 def test_wrapped_policies_pass_the_common_checks(settings, check):
     check(lambda: built(**settings))
+
+
+class _Broken(NeverStopping):
+    """Stops where ``wrong`` says so, from what it keeps for ever."""
+
+    def __init__(self, wrong):
+        super().__init__()
+        self.wrong, self.state = wrong, _Kept()
+
+    def update(self, signal, *, alarm=False):
+        self.state.seen.append(signal.val)
+        if not self.wrong(signal, self.state.seen):
+            return None
+        return StopDecision(rule="broken", step=signal.step, value=1.0, message="stopped.")
+
+
+@dataclass
+class _Kept:
+    seen: list = field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        (lambda signal, seen: len(seen) == 1, "at the first value"),
+        (lambda signal, seen: len(seen) > 5 and signal.val <= signal.best, "a new best"),
+        (lambda signal, seen: signal.mode == "max" and len(seen) > 60, "^(plateau|falling|step_schedule|overfit)$"),
+        (lambda signal, seen: False, "grows with the run"),
+        (lambda signal, seen: len(seen) - seen.index(min(seen)) > 10, "put the stop off|kept it from stopping"),
+        (lambda signal, seen: signal.val > signal.best + 0.1, "does not say its limit"),
+    ],
+    ids=["at once", "at a best", "mode", "state", "minus infinity is a best", "limit"],
+)
+def test_the_common_checks_see_what_is_wrong(wrong, complaint):
+    said = []
+    for check in CHECKS:
+        try:
+            check(lambda: _Broken(wrong))
+        except AssertionError as error:
+            said.append(str(error))
+    assert any(re.search(complaint, message) for message in said)
 
 
 @pytest.mark.parametrize(
