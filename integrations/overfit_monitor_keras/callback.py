@@ -39,7 +39,7 @@ class OverfitMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # Keras i
 
     Args:
         monitor: Validation metric to watch, as in the logs: ``val_loss``, ``val_accuracy``.
-        min_delta: With ``patience``: smallest change that counts as an improvement, at least 0.
+        min_delta: Smallest change that counts as an improvement when it is decided to stop, at least 0.
         patience: Epochs with validation and without improvement to allow, at least 0; None stops
             on evidence.
         verbose: 1 says when training is stopped and which weights are restored.
@@ -51,7 +51,8 @@ class OverfitMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # Keras i
         strict: Raise errors of the monitor itself instead of warning once and training on.
         core: A monitor of your own, used for every fit and left open at the end. It has its
             settings already; beside it only ``verbose``, ``restore_best_weights`` and ``strict``.
-        **settings: Any other field of `overfit_monitor.MonitorConfig`.
+        **settings: Any other field of `overfit_monitor.MonitorConfig`: ``false_alarm_rate``,
+            ``stopping_threshold``.
 
     Raises:
         UsageError: An argument is unknown or cannot be right.

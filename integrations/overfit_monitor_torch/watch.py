@@ -43,7 +43,8 @@ def watch(
         monitor: A monitor made elsewhere, in place of ``run_dir`` and ``settings``. Facts that it
             was given are kept, and closing it is left to its maker.
         **settings: The fields of `overfit_monitor.MonitorConfig`: ``metric``, ``mode``,
-            ``patience``, ``min_delta``, ``baseline``, ``start_from_epoch``.
+            ``patience``, ``min_delta``, ``baseline``, ``start_from_epoch``, ``stopping_threshold``,
+            ``false_alarm_rate``.
 
     Returns:
         The monitor, to be used in one of these two ways.
