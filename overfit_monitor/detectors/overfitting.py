@@ -14,7 +14,7 @@ from overfit_monitor.records import Evidence, Finding, NotJudged
 from overfit_monitor.signals import Signal
 from overfit_monitor.stats.binned import BinnedCurve
 from overfit_monitor.stats.limits import limit_for
-from overfit_monitor.stats.rise import FEWEST, Rise, measure_rise
+from overfit_monitor.stats.rise import FEWEST, MOST_CORRELATION, Rise, measure_rise
 
 # False-alarm rates, delays and what else was tried: docs/decisions/0004-overfitting-test.md and docs/statistics.md.
 MATERIAL = 0.08
@@ -207,7 +207,7 @@ class Overfitting(Detector):
             f"{name} went from {self.state.others_at_best[name]:.4g} to {now:.4g}"
             for name, now in self._compared().items()
         ]
-        return f" Meanwhile {' and '.join(said[:3])}." if said else ""
+        return f" Since its best {' and '.join(said[:3])}." if said else ""
 
     def _for(self, found: Rise, change: float | None) -> tuple[str, ...]:
         said = [
@@ -222,12 +222,12 @@ class Overfitting(Detector):
 
     def _against(self, found: Rise, facts: Facts) -> tuple[str, ...]:
         said = []
-        if change_unknown := self._train_change(found) is None:
+        if self._train_change(found) is None:
             said.append("the train metric is not known")
         if self.state.change_error is None:
             size = f" of {facts.data.n_val} examples" if facts.data.n_val else ""
             said.append(f"the sampling error of the validation set{size} is not known: no per-example losses")
-        if found.correlation > 0.7 and not change_unknown:
+        if found.correlation > MOST_CORRELATION:
             said.append(f"the noise is strongly correlated ({found.correlation:.2f}), or the curve very smooth")
         if found.recovered >= 0.1 * found.rise:
             said.append(f"a rise of {found.recovered:.4g} was made good earlier in this run")
