@@ -24,6 +24,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -202,7 +203,7 @@ def show_detection(named: dict[str, Alarms], runs: Any, truth: Any, resamples: i
 
 
 def show_trade_off(curve: dict[float, Alarms], families: dict[str, Any], runs: Any, truth: Any) -> None:
-    """Print our streamed figures over the rates asked for, and what others reach at the rates we achieve."""
+    """Print our streamed figures over the rates asked for, and what others reach at these and at the achieved."""
     rows, beside = [], []
     for asked, found in curve.items():
         f1, recall, false = measure(truth, found.ever)
@@ -210,9 +211,9 @@ def show_trade_off(curve: dict[float, Alarms], families: dict[str, Any], runs: A
         limit = upper_limit(int((found.ever & ~truth).sum()), healthy)
         own = delays(found, runs, truth)
         rows.append([f"{asked:g}", f"{false:.3f} (≤ {limit:.3f})", f"{recall:.3f}", f"{f1:.3f}", *own])
-        for name, (limits, family) in families.items():
-            equal = at_equal_rate(family, limits, truth, float(false))
-            ours_now = [f"{asked:g}", f"{false:.3f}", own[0], f"{recall:.3f}", name]
+        for at, (name, (limits, family)) in product(sorted({float(false), asked}), families.items()):
+            equal = at_equal_rate(family, limits, truth, at)
+            ours_now = [f"{asked:g}", f"{false:.3f}", own[0], f"{recall:.3f}", name, f"{at:.3f}"]
             if equal is None:
                 beside.append([*ours_now, "none", "never so few", "-", "-"])
                 continue
@@ -220,8 +221,12 @@ def show_trade_off(curve: dict[float, Alarms], families: dict[str, Any], runs: A
             beside.append([*ours_now, *its, _ratio(_median(found.delay[truth]), equal[1])])
     header = ["asked", "false alarms", "recall", "F1", "median delay", "share of run"]
     show(f"{OURS} over false_alarm_rate, streamed", header, rows)
-    header = ["asked", "false alarms", "our delay", "our recall", "rule", "its limit", "its delay", "its recall"]
-    show("At equal false alarms on the same runs", [*header, "our delay / its delay"], beside)
+    header = ["asked", "false alarms", "our delay", "our recall", "rule", "at", "its limit", "its delay", "its recall"]
+    show(
+        "Beside rules whose limit gives as many false alarms as we raise, and as were asked for, on the same runs",
+        [*header, "our delay / its delay"],
+        beside,
+    )
 
 
 def _ratio(own: float, other: float) -> str:
