@@ -14,10 +14,12 @@ import copy
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.history import Evaluation
+from overfit_monitor.metrics import direction
 from overfit_monitor.records import Finding, Mode, NotJudged
 from overfit_monitor.signals import Signal, Signals
 from overfit_monitor.testing import curves
@@ -36,13 +38,44 @@ def signals(val: Sequence[float], train: Sequence[float] | None = None, *, mode:
     ]
 
 
-def results(detector: Detector, stream: Iterable[Signal]) -> list[Result]:
+def signals_of(curve: curves.Curve, *, mode: Mode = "min") -> list[Signal]:
+    """Return the signals of a made run, with its learning rates and its other metrics.
+
+    Args:
+        curve: The run.
+        mode: ``max`` turns its losses round first, which must change nothing but the mode of the signals.
+
+    Raises:
+        ValueError: The name of one of the other metrics does not tell whether lower is better.
+    """
+    sign = -1.0 if mode == "max" else 1.0
+    main = Signals(mode=mode)
+    beside = {name: Signals(mode=_direction(name)) for name in curve.others}
+    found = []
+    for step, (train, val) in enumerate(zip(curve.train, curve.val, strict=True)):
+        rate = None if curve.learning_rate is None else curve.learning_rate[step]
+        others = {
+            name: beside[name].update(Evaluation(step, other_val[step], other_train[step], rate))
+            for name, (other_train, other_val) in curve.others.items()
+        }
+        found.append(main.update(Evaluation(step, sign * val, sign * train, rate), others))
+    return found
+
+
+def results(detector: Detector, stream: Iterable[Signal], *, facts: Facts = UNKNOWN) -> list[Result]:
     """Feed signals to a detector and return its result after each."""
     out = []
     for signal in stream:
         detector.update(signal)
-        out.append(detector.result(UNKNOWN))
+        out.append(detector.result(facts))
     return out
+
+
+def _direction(name: str) -> Mode:
+    mode = direction(name)
+    if mode is None:
+        raise ValueError(f"the name of metric {name!r} does not tell whether lower is better.")
+    return mode
 
 
 def raised(found: Iterable[Result]) -> bool:
@@ -97,17 +130,19 @@ def does_not_depend_on_the_mode(detector: type[Detector]) -> None:
     """A curve turned round with ``max`` gives what it gave with ``min``."""
     for make in curves.CATALOGUE:
         curve = make()
-        turned = signals([-v for v in curve.val], [-v for v in curve.train], mode="max")
-        assert results(detector(), turned) == results(detector(), signals(curve.val, curve.train)), curve.name
+        alone = replace(curve, others={})
+        turned = results(detector(), signals_of(alone, mode="max"))
+        assert turned == results(detector(), signals_of(alone)), curve.name
 
 
 def decides_from_the_prefix(detector: type[Detector]) -> None:
     """What is said at a step is the same whatever comes after."""
     for make in curves.CATALOGUE:
         curve = make(80)
-        whole = results(detector(), signals(curve.val, curve.train))
+        stream = signals_of(curve)
+        whole = results(detector(), stream, facts=curve.facts)
         for n in (1, 7, 40, 79):
-            assert results(detector(), signals(curve.val[:n], curve.train[:n])) == whole[:n], curve.name
+            assert results(detector(), stream[:n], facts=curve.facts) == whole[:n], curve.name
 
 
 def looks_without_touching(detector: type[Detector]) -> None:
@@ -124,7 +159,7 @@ def continues_from_its_state(detector: type[Detector]) -> None:
     """Saved half-way, sent through JSON and restored, it goes on as if nothing had happened."""
     for make in curves.CATALOGUE:
         curve = make(80)
-        stream = signals(curve.val, curve.train)
+        stream = signals_of(curve)
         whole = results(detector(), stream)
         for half in (0, 3, 40):
             first, second = detector(), detector()
@@ -152,7 +187,7 @@ def says_what_it_means(detector: type[Detector]) -> None:
     """Findings carry the detector's id, a sentence, and steps in order."""
     for make in curves.CATALOGUE:
         curve = make()
-        for result in results(detector(), signals(curve.val, curve.train)):
+        for result in results(detector(), signals_of(curve), facts=curve.facts):
             _is_sound(result)
             if result is not None:
                 assert result.id == detector.id, f"{result.id} is not {detector.id}"

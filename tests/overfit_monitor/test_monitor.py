@@ -21,7 +21,7 @@ def stream(val, train=None, **settings):
     return diagnosis
 
 
-@pytest.mark.parametrize("make", curves.CATALOGUE)
+@pytest.mark.parametrize("make", curves.CATALOGUE[:5])
 @pytest.mark.parametrize("seed", range(3))
 def test_verdicts_on_curves_with_known_truth(make, seed):
     curve = make(100, seed=seed)
