@@ -11,8 +11,8 @@ looked at after every point. The figure behind ≤ is the upper 95 % limit (Clop
 The rules of others see the same runs, all sizes of noise together. PageHinkley's default limit of 50 is in the
 units of the values, so that its zero on a loss near 1 says that it can hardly speak, not that it is right. With
 several ``--rates`` the share achieved is shown beside each rate asked for, and nothing else. Above 1,000 points
-fewer runs are simulated (as many points in all as at 1,000, at least 4 runs); the limits say so. The default tells a bad kind from a good one; to show that one
-cell keeps 5 % takes 59 runs in it without an alarm.
+fewer runs are simulated (as many points in all as at 1,000, at least 4 runs); the limits say so. The default tells
+a bad kind from a good one; to show that one cell keeps 5 % takes 59 runs in it without an alarm.
 """
 
 from __future__ import annotations
