@@ -21,7 +21,7 @@ MATERIAL = 0.08
 OVER = 0.03
 WANDER = 3.0
 SINCE_BEST = 3
-SAMPLING_ERRORS = 2.0
+SAMPLING_ERRORS = 1.0
 RESTART = 1.5
 LARGEST = 1e150  # twice and squared, it is still a number
 
@@ -48,7 +48,7 @@ class Overfitting(Detector):
       passes the limit for the ``false_alarm_rate`` (`overfit_monitor.stats.limits`),
     - the rise is at least 8 % of the lowest level: what is smaller is not worth an alarm,
     - it is at least three times the slow wander of the curve (second differences at lag 4),
-    - it is at least twice the standard error of the paired change, where per-example losses tell it, and
+    - it is at least the standard error of the paired change, where per-example losses tell it, and
     - the train level has not risen by more than half as much.
 
     A learning rate that grows by half or more begins a new phase, judged by itself: after a warm restart
