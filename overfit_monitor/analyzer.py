@@ -119,6 +119,8 @@ class Analyzer:
             verdict=verdict,
             step=self.history.last_step,
             best_step=self._signal.best_step if self._signal else None,
+            best_value=self.best(),
+            last_value=self._last(),
             onset_step=decisive.onset_step if decisive else None,
             alarm_step=decisive.alarm_step if decisive else None,
             stop_step=self._stop.step if self._stop else None,
@@ -139,6 +141,11 @@ class Analyzer:
         if self._signal is None or self._signal.best_step is None:
             return None
         return -self._signal.best if self.metrics.mode == "max" else self._signal.best
+
+    def _last(self) -> float | None:
+        if self._signal is None:
+            return None
+        return finite_or_none(-self._signal.val if self.metrics.mode == "max" else self._signal.val)
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that decides, as plain values."""

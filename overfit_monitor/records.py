@@ -168,6 +168,8 @@ class Diagnosis(Record):
         source: File or folder the run was read from, None where it was watched live.
         step: Last step seen, None before the first.
         best_step: Step of the checkpoint to keep, None without a finite validation value.
+        best_value: Validation value at ``best_step``, in the metric's own units; None without one.
+        last_value: Validation value at ``step``, in the metric's own units; None where not finite.
         onset_step: Step at which the verdict's phenomenon began.
         alarm_step: Step at which its alarm was raised.
         stop_step: Step at which the stopping policy would have stopped, None if it never did.
@@ -183,6 +185,8 @@ class Diagnosis(Record):
     source: str | None = None
     step: int | None = None
     best_step: int | None = None
+    best_value: float | None = None
+    last_value: float | None = None
     onset_step: int | None = None
     alarm_step: int | None = None
     stop_step: int | None = None
@@ -195,6 +199,12 @@ class Diagnosis(Record):
     def finding(self, id: str) -> Finding | None:
         """Return the finding with this id, or None."""
         return next((finding for finding in self.findings if finding.id == id), None)
+
+    def explain(self) -> str:
+        """Return the reasoning in plain words with its numbers, in lines of at most 88 characters."""
+        from overfit_monitor.explain import explain
+
+        return explain(self)
 
 
 class Report(Record):
