@@ -2,10 +2,10 @@
 
 usage: python benchmarks/confusion.py [--runs 20] [--points 100] [--noise 0.02] [--at-end] [--jobs 2]
 
-The curves are those of `overfit_monitor.testing.curves`, only their train and validation losses are given. A cell is
-the share of seeds with the finding at any time, or with ``--at-end`` at the last point; empty is none. The finding
-that a curve is made to show is in asterisks: the one of its name, or else the one that decides its verdict. ``right``
-is the share of seeds that end with the verdict that a perfect analyzer would reach.
+The curves are those of `overfit_monitor.testing.curves`, given whole: learning rates, further metrics and facts, where
+a curve has them. A cell is the share of seeds with the finding at any time, or with ``--at-end`` at the last point;
+empty is none. The finding that a curve is made to show is in asterisks; ``meant`` names it where no detector reports
+it yet. ``right`` is the share of seeds that end with the verdict that a perfect analyzer would reach.
 """
 
 from __future__ import annotations
@@ -17,38 +17,36 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from rules import observations
+import rules  # noqa: F401  # silences the alerts
 from tables import progress, show
 
 from overfit_monitor import Monitor, detectors
-from overfit_monitor.testing.curves import CATALOGUE
+from overfit_monitor.testing.curves import CATALOGUE, Curve
 
 FINDINGS = tuple(detector.id for detector in detectors.CATALOGUE)
-DECIDES = {"overfitting": "overfitting", "diverging": "divergence", "underfitting": "underfitting"}
 
 
-def seen(kind: int, points: int, noise: float, at_end: bool, seed: int) -> tuple[str, str, str, frozenset[str]]:
-    """Return name, true verdict, our verdict and the findings on one made curve."""
+def seen(kind: int, points: int, noise: float, at_end: bool, seed: int) -> tuple[Curve, str, frozenset[str]]:
+    """Return one made curve, our verdict on it and the findings."""
     curve = CATALOGUE[kind](points, sd=noise, seed=seed)
-    monitor, found = Monitor(metric="loss", mode="min"), frozenset[str]()
+    monitor, found = Monitor(metric="loss", mode="min", facts=curve.facts), frozenset[str]()
     diagnosis = monitor.diagnosis
-    for observation in observations(curve.train, curve.val):
+    for observation in curve.observations():
         diagnosis = monitor.replay([observation])
         now = frozenset(finding.id for finding in diagnosis.findings)
         found = now if at_end else found | now
-    return curve.name, curve.verdict, diagnosis.verdict, found
+    return curve, diagnosis.verdict, found
 
 
-def row(outcomes: Sequence[tuple[str, str, str, frozenset[str]]]) -> list[str]:
+def row(outcomes: Sequence[tuple[Curve, str, frozenset[str]]]) -> list[str]:
     """Return the row of one curve."""
-    name, verdict = outcomes[0][:2]
-    runs = len(outcomes)
-    intended = name if name in FINDINGS else DECIDES.get(verdict)
+    curve, runs = outcomes[0][0], len(outcomes)
     count = Counter(id for *_, found in outcomes for id in found)
-    cells = [f"{count[id] / runs:.2f}" if count[id] or id == intended else "" for id in FINDINGS]
-    marked = [f"*{cell}*" if id == intended else cell for id, cell in zip(FINDINGS, cells, strict=True)]
-    right = sum(said == truth for _, truth, said, _ in outcomes) / runs
-    return [name, verdict, f"{right:.2f}", *marked]
+    cells = [f"{count[id] / runs:.2f}" if count[id] or id == curve.finding else "" for id in FINDINGS]
+    marked = [f"*{cell}*" if id == curve.finding else cell for id, cell in zip(FINDINGS, cells, strict=True)]
+    right = sum(said == made.verdict for made, said, _ in outcomes) / runs
+    unseen = "" if curve.finding is None or curve.finding in FINDINGS else curve.finding
+    return [curve.name, curve.verdict, f"{right:.2f}", unseen, *marked]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             progress(f"{rows[-1][0]}: {asked.runs} seeds")
     when = "at the end" if asked.at_end else "at any time"
     title = f"Share of {asked.runs} seeds with a finding {when}, {asked.points} points, {asked.noise:.1%} noise"
-    show(title, ["curve", "true verdict", "right", *FINDINGS], rows)
+    show(title, ["curve", "true verdict", "right", "meant", *FINDINGS], rows)
 
 
 if __name__ == "__main__":
