@@ -1,6 +1,6 @@
 """Calibrate the limits of the overfitting test: prints the table that overfit_monitor/stats/limits.py holds.
 
-usage: python benchmarks/limits.py [--runs 600] [--points 30 100 300 1000]
+usage: python benchmarks/limits.py [--runs 600] [--points 30 100 300 1000 3000]
 
 Healthy runs are simulated: validation falls to a plateau, keeps falling, or drops with the learning rate,
 under noise that is independent, autocorrelated up to 0.7, heavy-tailed or of changing size, of 0.5, 2 or
@@ -73,7 +73,7 @@ def main() -> None:
     """Print the quantiles of every kind and length, and the limits."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=600, help="simulated runs of each kind and length")
-    parser.add_argument("--points", type=int, nargs="+", default=[30, 100, 300, 1000])
+    parser.add_argument("--points", type=int, nargs="+", default=[30, 100, 300, 1000, 3000])
     asked = parser.parse_args()
     rows, worst = [], np.zeros(len(RATES))
     with ProcessPoolExecutor() as pool:

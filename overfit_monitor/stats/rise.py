@@ -24,6 +24,8 @@ MOST_CORRELATION = 0.8
 NOISE_FLOOR = 1e-4
 RANGE_ERRORS = 4.0
 MOST_DOUBT = 20.0
+EARLY = 3
+EARLY_DOUBT = 3.0
 
 
 class Rise(NamedTuple):
@@ -72,7 +74,8 @@ def measure_rise(values: Array) -> Rise:
     - ``inflation`` is what autocorrelation makes of it, taken as at least 2 (a correlation of 0.37)
       and at most that of a correlation of 0.8.
     - ``doubt`` is ``10^(2 r)``, at most 20, with ``r`` the largest earlier rise that was made good over
-      this one: a curve that has come back from such a height may come back again.
+      this one: a curve that has come back from such a height may come back again. It is three times that
+      where the best is among the first three values, for such a curve has had no occasion to come back.
 
     No distribution is assumed for it: its limit is calibrated by simulation
     (``docs/statistics.md``, ``docs/decisions/0004-overfitting-test.md``).
@@ -92,9 +95,7 @@ def measure_rise(values: Array) -> Rise:
     correlation = autocorrelation(lag_1, second_difference_scale(values, 2))
     wander = second_difference_scale(values, 4)
     recovered = float(np.max(smooth[: best_at + 1] - np.minimum.accumulate(smooth[: best_at + 1])))
-    inflated = max(LEAST_INFLATION, inflation(min(correlation, MOST_CORRELATION)))
-    doubt = 10.0 ** (2.0 * recovered / rise) if (rise := level - best) > recovered else MOST_DOUBT
-    statistic = 0.0 if noise == 0.0 else rise / noise * math.sqrt(n - best_at) / inflated / min(doubt, MOST_DOUBT)
+    statistic = _statistic(level - best, noise, n - best_at, correlation, _doubt(level - best, recovered, best_at))
     near = best + RANGE_ERRORS * noise / math.sqrt(2 * half + 1)
     return Rise(
         best,
@@ -108,6 +109,16 @@ def measure_rise(values: Array) -> Rise:
         _begins(smooth, best_at, near, max(near, best + 0.1 * (level - best))),
         float(np.median(values[:3])) - best,
     )
+
+
+def _doubt(rise: float, recovered: float, best_at: int) -> float:
+    doubt = min(10.0 ** (2.0 * recovered / rise), MOST_DOUBT) if rise > recovered else MOST_DOUBT
+    return doubt * EARLY_DOUBT if best_at < EARLY else doubt
+
+
+def _statistic(rise: float, noise: float, since: int, correlation: float, doubt: float) -> float:
+    inflated = max(LEAST_INFLATION, inflation(min(correlation, MOST_CORRELATION)))
+    return rise / noise * math.sqrt(since) / inflated / doubt if noise > 0.0 else 0.0
 
 
 def _begins(smooth: Array, best_at: int, near: float, left: float) -> tuple[int, int, int]:
