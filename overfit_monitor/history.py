@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from overfit_monitor.records import Sampling
+
+Array = npt.NDArray[np.float64]
 
 CAPACITY = 1_000_000
 _SAMPLING = ("n", "standard_error", "compared_to", "change", "change_error")
@@ -87,6 +92,13 @@ class History:
     def last_step(self) -> int | None:
         """Step of the latest evaluation, None before the first."""
         return self._steps[-1] if self._steps else None
+
+    def curves(self, until: int) -> tuple[npt.NDArray[np.int64], Array, Array]:
+        """Return copies of steps, validation and train values up to a step, NaN where there was no train value."""
+        end = bisect_right(self._steps, until)
+        columns = self._values["val"][:end], self._values["train"][:end]
+        val, train = (np.array(column, dtype=np.float64) for column in columns)
+        return np.array(self._steps[:end], dtype=np.int64), val, train
 
     def append(self, evaluation: Evaluation) -> None:
         """Add an evaluation whose step is greater than all before it."""

@@ -16,6 +16,7 @@ from overfit_monitor.errors import UsageError
 from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
 from overfit_monitor.journal import FILE_NAME, Journal, read_journal
+from overfit_monitor.plotting import Curves
 from overfit_monitor.records import Diagnosis, Finding, Observation, Report
 from overfit_monitor.sinks import Sink, installed_sinks
 
@@ -114,6 +115,7 @@ class Monitor:
     def diagnosis(self) -> Diagnosis:
         """The diagnosis now, recommendations included."""
         diagnosis = self._analyzer.diagnosis(self.facts)
+        diagnosis._curves = Curves(self._analyzer.history)
         return diagnosis.model_copy(update={"recommendations": advise(diagnosis, self.facts)})
 
     @property

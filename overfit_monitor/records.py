@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 Mode = Literal["min", "max"]
 Verdict = Literal["healthy", "overfitting", "underfitting", "diverging", "inconclusive"]
@@ -195,6 +195,8 @@ class Diagnosis(Record):
     recommendations: tuple[Recommendation, ...] = ()
     not_judged: tuple[NotJudged, ...] = ()
     notes: tuple[str, ...] = ()
+    # Where the curves are to be found for `plot`, an `overfit_monitor.plotting.Curves`; set by the monitor.
+    _curves: Any = PrivateAttr(default=None)
 
     def finding(self, id: str) -> Finding | None:
         """Return the finding with this id, or None."""
@@ -205,6 +207,23 @@ class Diagnosis(Record):
         from overfit_monitor.explain import explain
 
         return explain(self)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the curves up to ``step`` with their noise, the best step, the onset, alarms and the stop.
+
+        Args:
+            ax: A matplotlib ``Axes`` to draw on; None makes a figure of its own.
+
+        Returns:
+            The ``Axes``.
+
+        Raises:
+            UsageError: The diagnosis does not come from a monitor in this process, and so has no curves.
+            ImportError: matplotlib is not installed; the extra ``plot`` installs it.
+        """
+        from overfit_monitor.plotting import plot
+
+        return plot(self, self._curves, ax)
 
 
 class Report(Record):
