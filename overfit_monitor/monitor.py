@@ -13,6 +13,7 @@ from overfit_monitor.advice import advise
 from overfit_monitor.analyzer import Analyzer, as_observation
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.errors import UsageError
+from overfit_monitor.examples import Sampler, as_losses
 from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
 from overfit_monitor.journal import FILE_NAME, Journal, read_journal
@@ -65,6 +66,7 @@ class Monitor:
         self.facts = facts or Facts()
         self._guard = Guard(strict=self.config.strict)
         self._analyzer = Analyzer(self.config)
+        self._sampler = Sampler(self.config, self._guard)
         self._raised: frozenset[tuple[str, int | None]] = frozenset()
         self._journal: Journal | None = None
         self._sinks: dict[str, Sink] = dict(sinks or {})
@@ -81,6 +83,7 @@ class Monitor:
         train: Mapping[str, Any] | None = None,
         val: Mapping[str, Any] | None = None,
         learning_rate: float | None = None,
+        val_losses: Any = None,
     ) -> Diagnosis:
         """Take in the metrics of one step and return the diagnosis after it.
 
@@ -89,6 +92,9 @@ class Monitor:
             train: Train metrics by name; anything that ``float`` takes.
             val: Validation metrics by the same names; without any nothing is judged.
             learning_rate: Learning rate in force at this step.
+            val_losses: Per-example values of the compared validation metric at this step, an array or a
+                tensor: the same examples in the same order each time. They tell how sure the validation value
+                is; their mean stands in for it where ``val`` has none.
 
         Returns:
             The diagnosis. After an error in the monitor itself it is the last one before it.
@@ -98,7 +104,8 @@ class Monitor:
         """
         if self._guard.on("monitor"):
             with self._guard.protect("monitor", still=_STILL_TRAINED):
-                return self._log(_observation(step, train, val, learning_rate))
+                observation = _observation(step, train, val, learning_rate)
+                return self._log(self._sampler.observe(observation, val_losses, self._analyzer.metrics))
         return self._analyzer.diagnosis(self.facts)
 
     def replay(self, observations: Iterable[Observation]) -> Diagnosis:
@@ -137,12 +144,13 @@ class Monitor:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that decides, as plain values, to be saved in a checkpoint."""
-        return self._analyzer.state_dict()
+        return self._analyzer.state_dict() | {"examples": self._sampler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint. The journal is brought to the same state."""
         before = list(self._analyzer.history)
         self._analyzer.load_state_dict(state)
+        self._sampler.load_state_dict(state.get("examples"))
         self._raised = self._now_raised(self._analyzer.findings(self.facts))
         now = list(self._analyzer.history)
         same = next(
@@ -228,6 +236,7 @@ def diagnose(
     val: Sequence[float],
     train: Sequence[float] | None = None,
     steps: Sequence[int] | None = None,
+    val_losses: Sequence[Any] | None = None,
     facts: Facts | None = None,
     metric: str = "loss",
     mode: str = "min",
@@ -239,6 +248,8 @@ def diagnose(
         val: Validation values, one for each evaluation.
         train: Train values, as many as ``val``; None where there are none.
         steps: Steps of the evaluations, as many as ``val``; None counts from 0.
+        val_losses: Per-example values of the metric: as many rows as ``val``, each of the same examples
+            in the same order.
         facts: What is known of model, optimizer and data.
         metric: Name of the metric, for messages.
         mode: ``min`` where lower is better, ``max`` where higher is better.
@@ -255,13 +266,20 @@ def diagnose(
         >>> diagnose(train=down, val=down[:10] + up[:20]).verdict
         'overfitting'
     """
-    for name, other in (("train", train), ("steps", steps)):
+    for name, other in (("train", train), ("steps", steps), ("val_losses", val_losses)):
         if other is not None and len(other) != len(val):
             raise UsageError(f"{name} must have as many values as val ({len(val)}) but has {len(other)}.")
+    rows = [None] * len(val) if val_losses is None else [as_losses(row) for row in val_losses]
+    if len({len(row) for row in rows if row is not None}) > 1:
+        raise UsageError("val_losses must have as many values in each row.")
     monitor = Monitor(facts=facts, metric=metric, mode=mode, **settings)
     return monitor.replay(
-        _observation(
-            i if steps is None else steps[i], None if train is None else {metric: train[i]}, {metric: val[i]}, None
+        monitor._sampler.observe(
+            _observation(
+                i if steps is None else steps[i], None if train is None else {metric: train[i]}, {metric: val[i]}, None
+            ),
+            rows[i],
+            monitor._analyzer.metrics,
         )
         for i in range(len(val))
     )
