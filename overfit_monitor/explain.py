@@ -24,7 +24,7 @@ _FIRST: dict[Verdict, str] = {
     "overfitting": "keep the weights of step {best}, not the last ones.",
     "underfitting": "train on, or train a larger model, before anything is regularized.",
     "diverging": "go back to the weights of step {best} and go on with a lower learning rate.",
-    "inconclusive": "log more evaluations; until then the weights of step {best} are the ones to keep.",
+    "inconclusive": "{short}; until then the weights of step {best} are the ones to keep.",
 }
 _LOST = {True: "lower", False: "higher"}
 _WITHOUT_BEST = "log a validation metric with finite values; without one there is nothing to go by."
@@ -61,6 +61,8 @@ def _verdict(diagnosis: Diagnosis, decisive: Finding | None) -> str:
     reason = next((item.reason for item in diagnosis.not_judged if item.id == "overfitting"), None)
     if diagnosis.verdict == "inconclusive" and reason is not None:
         return f"{run}Inconclusive: overfitting was not judged, because {_sentence(reason)}"
+    if diagnosis.verdict == "inconclusive" and diagnosis.findings:
+        return f"{run}Inconclusive: {_sentence(diagnosis.findings[0].message)}"
     if diagnosis.verdict == "healthy" and diagnosis.findings:
         seen = ", ".join(finding.id.replace("_", " ") for finding in diagnosis.findings)
         return f"{run}Healthy: no overfitting, and training holds together. Worth knowing: {seen}."
@@ -170,7 +172,9 @@ def _others(title: str, findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def _first(diagnosis: Diagnosis) -> Iterator[str]:
-    told = _WITHOUT_BEST if diagnosis.best_step is None else _FIRST[diagnosis.verdict].format(best=diagnosis.best_step)
+    short = "validate on more examples" if diagnosis.finding("noisy_validation") else "log more evaluations"
+    told = _FIRST[diagnosis.verdict].format(best=diagnosis.best_step, short=short)
+    told = _WITHOUT_BEST if diagnosis.best_step is None else told
     yield ""
     yield from _paragraph(f"First: {told}")
     if diagnosis.recommendations and diagnosis.verdict != "healthy":

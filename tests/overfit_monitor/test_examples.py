@@ -122,6 +122,7 @@ def test_losses_of_another_metric_than_the_compared_one_are_left_alone():
 
 def test_losses_of_a_metric_to_maximize():
     monitor = Monitor(metric="accuracy", strict=True)
+    logged(monitor, -1, accuracy=0.5)  # the direction is that of the metric, whichever came first
     logged(monitor, 0, [1.0, 0.0, 1.0, 1.0])
     logged(monitor, 1, [0.0, 0.0, 1.0, 1.0])
     assert logged(monitor, 2, [1.0, 0.0, 1.0, 0.0]).compared_to == 0

@@ -140,6 +140,15 @@ def test_what_is_told_of_each_number(changed, told):
             "First: log more evaluations; until then the weights of step 1 are the ones to keep.\n",
         ),
         (
+            Diagnosis(
+                verdict="inconclusive",
+                best_step=1,
+                findings=(Finding(id="noisy_validation", severity="warning", message="30 examples are too few"),),
+            ),
+            "Inconclusive: 30 examples are too few.\n",
+            "First: validate on more examples; until then the weights of step 1 are the ones to keep.\n",
+        ),
+        (
             Diagnosis(verdict="inconclusive"),
             "Inconclusive: overfitting cannot be judged here.\n\nCompared: nothing: no validation metric was logged.\n",
             "First: log a validation metric with finite values; without one there is nothing to go\nby.\n",

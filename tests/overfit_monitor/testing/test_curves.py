@@ -8,7 +8,6 @@ import pytest
 
 from overfit_monitor import Monitor
 from overfit_monitor.detectors import CATALOGUE as DETECTORS
-from overfit_monitor.detectors import UNSEEN
 from overfit_monitor.metrics import direction
 from overfit_monitor.testing import curves
 
@@ -50,9 +49,9 @@ def test_a_monitor_reaches_the_truth_where_it_has_a_detector_for_it(make):
         assert reached["finding"] >= 2  # a standstill is a matter of luck: a new lowest value begins it anew
 
 
-def test_the_names_of_the_findings_are_ours():
-    named = {make().finding for make in curves.CATALOGUE} - {None, "instability"}
-    assert named <= CAN_BE_SEEN | {item.id for item in UNSEEN}
+def test_there_is_a_curve_for_every_phenomenon_but_broken_numbers():
+    named = {make().finding for make in curves.CATALOGUE} - {None}
+    assert CAN_BE_SEEN - {"non_finite"} <= named
 
 
 def test_every_null_is_healthy():
@@ -154,5 +153,5 @@ def test_too_small_a_validation_set_shows_steps_of_one_example():
 
 def test_underfit_runs_are_stuck_or_still_falling():
     stuck, cut = curves.underfit(100, sd=0.0), curves.cut_short(100, sd=0.0)
-    assert min(stuck.train) > 0.97 * np.log(10)
+    assert min(stuck.train) > 0.989 * np.log(10)
     assert cut.train[-11] - cut.train[-1] == pytest.approx(cut.train[0] - cut.train[10])
