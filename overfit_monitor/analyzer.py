@@ -113,7 +113,7 @@ class Analyzer:
         """Return what can be said now, given what is known beside the curves."""
         results = self._results(facts)
         findings = worst_first([result for result in results if isinstance(result, Finding)])
-        not_judged = tuple(result for result in results if isinstance(result, NotJudged)) + detectors.UNSEEN
+        not_judged = tuple(result for result in results if isinstance(result, NotJudged))
         verdict, decisive = decide(findings, not_judged)
         return Diagnosis(
             verdict=verdict,

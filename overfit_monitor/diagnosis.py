@@ -18,8 +18,8 @@ DECIDES: dict[str, Verdict] = {
 def decide(findings: Sequence[Finding], not_judged: Sequence[NotJudged]) -> tuple[Verdict, Finding | None]:
     """Return the verdict and the finding that decided it.
 
-    A finding decides only as an error. Without one, the run is healthy if
-    overfitting was looked for, and inconclusive otherwise.
+    A finding decides only as an error. Without one, the run is inconclusive if overfitting could not be
+    looked for, or if validation is so noisy that it could not be seen, and healthy otherwise.
     """
     errors = {finding.id: finding for finding in findings if finding.severity == "error"}
     for id, verdict in DECIDES.items():
@@ -27,6 +27,9 @@ def decide(findings: Sequence[Finding], not_judged: Sequence[NotJudged]) -> tupl
             return verdict, errors[id]
     if any(item.id == "overfitting" for item in not_judged):
         return "inconclusive", None
+    noisy = next((finding for finding in findings if finding.id == "noisy_validation"), None)
+    if noisy is not None and noisy.severity == "warning":
+        return "inconclusive", noisy
     return "healthy", None
 
 

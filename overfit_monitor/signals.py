@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from overfit_monitor.history import Evaluation
 from overfit_monitor.records import Mode, Sampling
@@ -116,17 +116,3 @@ class Signals(Stateful):
             evaluation.sampling,
             others,
         )
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return a copy of all that changes."""
-        return super().state_dict() | {
-            "val_noise": self._val_noise.state_dict(),
-            "train_noise": self._train_noise.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
-        own = dict(state)
-        self._val_noise.load_state_dict(own.pop("val_noise"))
-        self._train_noise.load_state_dict(own.pop("train_noise"))
-        super().load_state_dict(own)

@@ -8,19 +8,26 @@ from typing import Any
 
 
 class Stateful:
-    """Keeps everything that changes in one dataclass, ``self.state``.
+    """Keeps everything that changes in one dataclass, ``self.state``, and in parts that do the same.
 
     A subclass sets ``self.state`` in its constructor and stores its parameters
     unchanged beside it. The state holds plain values and lists only, so that it
-    goes through JSON, ``torch.save`` and pickle alike.
+    goes through JSON, ``torch.save`` and pickle alike. Attributes that are stateful
+    themselves are saved and restored with it, under their names.
     """
 
     state: Any
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of all that changes."""
-        return asdict(self.state)
+        return asdict(self.state) | {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a state that `state_dict` returned."""
-        self.state = type(self.state)(**copy.deepcopy(state))
+        own = copy.deepcopy(state)
+        for name, part in self._parts().items():
+            part.load_state_dict(own.pop(name))
+        self.state = type(self.state)(**own)
+
+    def _parts(self) -> dict[str, Stateful]:
+        return {name.lstrip("_"): part for name, part in vars(self).items() if isinstance(part, Stateful)}

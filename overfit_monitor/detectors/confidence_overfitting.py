@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
@@ -88,17 +88,6 @@ class ConfidenceOverfitting(Detector):
         if self._loss.seen < MINIMUM:
             return NotJudged(id=self.id, reason=f"it needs {MINIMUM} evaluations with both and has {self._loss.seen}")
         return None if self.state.alarm_step is None else self._finding(facts)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return a copy of all that changes."""
-        return super().state_dict() | {"loss": self._loss.state_dict(), "accuracy": self._accuracy.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
-        own = dict(state)
-        self._loss.load_state_dict(own.pop("loss"))
-        self._accuracy.load_state_dict(own.pop("accuracy"))
-        super().load_state_dict(own)
 
     def _finding(self, facts: Facts) -> Finding:
         state, loss, name = self.state, self._loss, self.state.companion

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
@@ -83,17 +83,6 @@ class DoubleDescent(Detector):
                 id=self.id, reason=f"it needs {MINIMUM} finite validation values and has seen {self._val.seen}"
             )
         return None if self.state.alarm_step is None else self._finding()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return a copy of all that changes."""
-        return super().state_dict() | {"val": self._val.state_dict(), "train": self._train.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
-        own = dict(state)
-        self._val.load_state_dict(own.pop("val"))
-        self._train.load_state_dict(own.pop("train"))
-        super().load_state_dict(own)
 
     def _risen(self, signal: Signal) -> bool:
         state, val = self.state, self._val

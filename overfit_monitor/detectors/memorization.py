@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, final
+from typing import ClassVar, NamedTuple, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
@@ -107,25 +107,6 @@ class Memorization(Detector):
             return self._interpolation()
         passed = [limit for limit in (self._by_accuracy(noise, facts), self._by_loss(noise, facts)) if limit]
         return self._noise_learned(noise, passed, facts) if passed else None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return a copy of all that changes."""
-        return super().state_dict() | {name: level.state_dict() for name, level in self._levels().items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
-        own = dict(state)
-        for name, level in self._levels().items():
-            level.load_state_dict(own.pop(name))
-        super().load_state_dict(own)
-
-    def _levels(self) -> dict[str, Level]:
-        return {
-            "val": self._val,
-            "train": self._train,
-            "val_accuracy": self._val_accuracy,
-            "train_accuracy": self._train_accuracy,
-        }
 
     def _follow_accuracy(self, signal: Signal) -> None:
         state = self.state

@@ -124,17 +124,10 @@ class Overfitting(Detector):
             "that neither has seen: overfitting leaves the earlier one better.",
         )
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return a copy of all that changes."""
-        return super().state_dict() | {"val": self._val.state_dict(), "train": self._train.state_dict()}
-
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a state that `state_dict` returned."""
-        own = dict(state)
-        self._val.load_state_dict(own.pop("val"))
-        self._train.load_state_dict(own.pop("train"))
+        super().load_state_dict(state)
         self._measured = None
-        super().load_state_dict(own)
 
     def _restarted(self, rate: float | None) -> bool:
         before = self.state.learning_rate

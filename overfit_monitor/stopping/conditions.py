@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 from overfit_monitor.records import StopDecision
 from overfit_monitor.signals import Signal
@@ -60,11 +60,3 @@ class Conditions(StoppingPolicy):
             message=f"validation reached {value:.4g}, and training was to stop at {limit:g}. "
             f"A value {'above' if signal.mode == 'min' else 'below'} that would have let it go on.",
         )
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return a copy of all that changes."""
-        return {"policy": self.policy.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
-        self.policy.load_state_dict(state["policy"])

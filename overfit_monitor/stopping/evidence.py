@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, final
+from dataclasses import dataclass
+from typing import final
 
 from overfit_monitor.records import StopDecision
 from overfit_monitor.signals import Signal
@@ -72,16 +72,6 @@ class EvidenceStopping(StoppingPolicy):
         if not limit < evidence < math.inf:
             return self._standstill(signal)
         return decision("evidence", signal, value=evidence, limit=limit, message=self._message(signal, alarm))
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return a copy of all that changes."""
-        return asdict(self.state) | {"progress": self._progress.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
-        own = dict(state)
-        self._progress.load_state_dict(own.pop("progress"))
-        super().load_state_dict(own)
 
     def _message(self, signal: Signal, alarm: bool) -> str:
         level, gain = self._progress.summary(signal)

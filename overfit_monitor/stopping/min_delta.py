@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, final
+from dataclasses import dataclass
+from typing import final
 
 from overfit_monitor.records import StopDecision
 from overfit_monitor.signals import Signal
@@ -43,13 +43,3 @@ class MinDelta(StoppingPolicy):
         shown = max(signal.val, state.best) if signal.finite else signal.val
         seen = signal._replace(val=shown, best=state.best, best_step=state.best_step)
         return self.policy.update(seen, alarm=alarm)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return a copy of all that changes."""
-        return asdict(self.state) | {"policy": self.policy.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
-        own = dict(state)
-        self.policy.load_state_dict(own.pop("policy"))
-        super().load_state_dict(own)

@@ -143,7 +143,7 @@ def test_what_is_told_of_each_number(changed, told):
             Diagnosis(
                 verdict="inconclusive",
                 best_step=1,
-                findings=(Finding(id="noisy_validation", severity="warning", message="30 examples are too few"),),
+                findings=(Finding(id="noisy_validation", severity="warning", message="30 examples are too few."),),
             ),
             "Inconclusive: 30 examples are too few.\n",
             "First: validate on more examples; until then the weights of step 1 are the ones to keep.\n",

@@ -1,0 +1,107 @@
+"""A gap from the first evaluation on that does not grow."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from statistics import median
+from typing import ClassVar, final
+
+from overfit_monitor.detectors.base import Detector
+from overfit_monitor.facts import Facts
+from overfit_monitor.records import Finding, NotJudged
+from overfit_monitor.signals import Signal
+from overfit_monitor.stats.level import Level
+
+EVALUATIONS = 15
+FIRST = 5
+GAP = 0.2
+NOISE_UNITS = 5.0
+GROWTH = 0.3
+LEARNED = 0.2
+
+
+@dataclass(slots=True)
+class _State:
+    seen: int = 0
+    first_train: list[float] = field(default_factory=list)
+    first_val: list[float] = field(default_factory=list)
+    first_step: int | None = None
+    noise: float | None = None
+    alarm_step: int | None = None
+
+
+@final
+class TrainValShift(Detector):
+    """Sees validation worse than train from the first evaluation on, by as much at the end as at the start.
+
+    Over the first five evaluations validation is worse than train by at least 20 % of itself and five standard
+    deviations of its noise; now (medians of five) the gap differs from that by at most 30 % of it, although train has
+    come down by at least 20 % of its first level. A gap that grows as train improves is no shift. A warning where
+    train is known to be measured as validation is, an info otherwise. The limits are conventions; shares measured
+    by ``benchmarks/findings.py`` are in ``docs/findings/train_val_shift.md``.
+    """
+
+    id: ClassVar[str] = "train_val_shift"
+    state: _State
+
+    def __init__(self) -> None:
+        self.state = _State()
+        self._val = Level()
+        self._train = Level()
+
+    def update(self, signal: Signal) -> None:
+        """Take in the next evaluation."""
+        if not signal.finite or signal.train is None or not math.isfinite(signal.train):
+            return
+        state = self.state
+        state.seen, state.noise = state.seen + 1, signal.noise
+        self._val.update(signal.step, signal.val)
+        self._train.update(signal.step, signal.train)
+        if len(state.first_val) < FIRST:
+            state.first_val, state.first_train = [*state.first_val, signal.val], [*state.first_train, signal.train]
+            state.first_step = signal.step if state.first_step is None else state.first_step
+        if not self._shifted():
+            state.alarm_step = None
+        elif state.alarm_step is None:
+            state.alarm_step = signal.step
+
+    def result(self, facts: Facts) -> Finding | NotJudged | None:
+        """Return the finding while the gap stays what it was."""
+        state = self.state
+        if state.seen < EVALUATIONS:
+            reason = f"it needs {EVALUATIONS} evaluations with both splits and has {state.seen}"
+            return NotJudged(id=self.id, reason=reason)
+        if state.alarm_step is None:
+            return None
+        first, now = self._gaps()
+        against = () if facts.like_for_like else ("train is not known to be measured as validation is",)
+        return Finding(
+            id=self.id,
+            severity="warning" if facts.like_for_like else "info",
+            message=f"validation has been worse than train by about {now:.4g} since the first evaluation (by "
+            f"{first:.4g} then), and the gap has not grown while train improved: the two sets differ.",
+            onset_step=state.first_step,
+            alarm_step=state.alarm_step,
+            evidence={"first_gap": first, "gap": now, "noise": state.noise},
+            speaks_for=(
+                f"the gap was {first:.4g} before anything could be memorized and is {now:.4g} now",
+                f"train came down from {median(state.first_train):.4g} to {self._train.level:.4g} meanwhile",
+            ),
+            speaks_against=against,
+            experiment="evaluate the first checkpoint on a part of the training set that you hold out, in eval mode: a "
+            "gap to validation there is a difference of the data or of its preprocessing.",
+        )
+
+    def _gaps(self) -> tuple[float, float]:
+        state = self.state
+        return median(state.first_val) - median(state.first_train), self._val.level - self._train.level
+
+    def _shifted(self) -> bool:
+        state = self.state
+        if state.seen < EVALUATIONS or state.noise is None:
+            return False
+        first, now = self._gaps()
+        start = median(state.first_train)
+        large = first > max(GAP * abs(median(state.first_val)), NOISE_UNITS * state.noise)
+        return large and abs(now - first) <= GROWTH * first and start - self._train.level >= LEARNED * abs(start)
