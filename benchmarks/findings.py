@@ -28,6 +28,12 @@ WATCHED = (
     detectors.Memorization,
     detectors.MetricDisagreement,
     detectors.Plateau,
+    detectors.Underfitting,
+    detectors.NoisyValidation,
+    detectors.TrainValShift,
+    detectors.LeakageSuspected,
+    detectors.MeasurementArtefact,
+    detectors.Instability,
 )
 NULLS = ("plateau", "falling", "step schedule", "AR 0.5", "AR 0.7", "AR 0.9", "heavy tails", "shrinking noise")
 SHOWN = ("over-confident", "double descent", "grokking", "interpolating", "one head overfits")

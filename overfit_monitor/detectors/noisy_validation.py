@@ -33,6 +33,7 @@ class _State:
     standard_error: float | None = None
     onset_step: int | None = None
     alarm_step: int | None = None
+    lowest: float = math.inf
 
 
 @final
@@ -40,8 +41,9 @@ class NoisyValidation(Detector):
     """Sees that a rise worth an alarm (8 %) would be hidden by the noise of validation.
 
     The noise is the smaller of the median absolute step and second difference, the latter of the last fifteen values.
-    An info from a noise of 8 % of the level on (median of fifteen), a warning from 16 % on; with the warning
-    and without an error the verdict is ``inconclusive``. How many examples would do for a noise of half the
+    An info from a noise of 8 % of the level on (median of fifteen). A warning where the noise is 16 % or more and the
+    level stands 8 % or more above its lowest, so that it cannot be told whether it has risen; with the
+    warning and without an error the verdict is ``inconclusive``. How many examples would do for a noise of half the
     material change is ``n (s / (0.04 level))^2`` with ``s`` the standard error from per-example losses, or else
     the noise of the curve, on the assumption that it falls with the square root of the number of examples.
     Shares measured by ``benchmarks/findings.py`` are in ``docs/findings/noisy_validation.md``.
@@ -63,6 +65,8 @@ class NoisyValidation(Detector):
         state.seen, state.noise = signal.seen, self._noise(signal.noise)
         if signal.sampling is not None:
             state.examples, state.standard_error = signal.sampling.n, signal.sampling.standard_error
+        if state.seen >= EVALUATIONS:
+            state.lowest = min(state.lowest, median(state.recent))
         if state.seen < EVALUATIONS or self._share() < MATERIAL:
             state.onset_step = state.alarm_step = None
         elif state.alarm_step is None:
@@ -79,7 +83,7 @@ class NoisyValidation(Detector):
         share, (needed, how) = self._share(), self._needed(facts)
         return Finding(
             id=self.id,
-            severity="warning" if share >= HIDES * MATERIAL else "info",
+            severity="warning" if share >= HIDES * MATERIAL and self._risen() else "info",
             message=f"from one evaluation to the next validation varies by {share:.0%} of its level; a rise of "
             f"{MATERIAL:.0%} could not be seen in single evaluations. {needed}",
             onset_step=state.onset_step,
@@ -90,6 +94,9 @@ class NoisyValidation(Detector):
             experiment="evaluate the same checkpoint on two halves of the validation set: if they differ as much as "
             "neighbouring epochs do, more examples help; if not, average the weights or lower the learning rate.",
         )
+
+    def _risen(self) -> bool:
+        return median(self.state.recent) - self.state.lowest >= MATERIAL * self._scale()
 
     def _share(self) -> float:
         scale = self._scale()

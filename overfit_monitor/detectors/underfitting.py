@@ -36,10 +36,11 @@ class Underfitting(Detector):
     """Sees a train metric that never left the level of guessing, and curves that were still falling at the end.
 
     *Stuck*, after at least twenty evaluations: train has gained less than 5 % since its first value, and stands
-    within 2 % of ln(classes), the cross-entropy of guessing. An error where facts tell the classes, a
-    warning where the level is that of guessing among 2, 3, 4, 5, 10, 100 or 1,000. *Hardly learning*, an info: gained
-    as little, at another level. *Still falling*, an info: over the last quarter of the evaluations both splits came
-    down by at least a tenth of their whole fall and four standard deviations of the noise of validation.
+    within 2 % of ln(classes), the cross-entropy of guessing. An error where facts tell the classes, a warning
+    where the level is that of guessing among 2, 3, 4, 5, 10, 100 or 1,000; an info while train is on its way down.
+    *Hardly learning*, an info: gained as little, at another level. *Still falling*, an info: over the last quarter
+    of the evaluations both splits came down by at least a tenth of their whole fall and four standard deviations
+    of the noise of validation.
 
     The limits are conventions; shares measured by ``benchmarks/findings.py`` are in
     ``docs/findings/underfitting.md``.
@@ -95,7 +96,11 @@ class Underfitting(Detector):
         guessing = "" if classes is None else f", what guessing among {classes} classes costs ({math.log(classes):.3g})"
         return Finding(
             id=self.id,
-            severity="info" if classes is None else "error" if known else "warning",
+            severity="info"
+            if classes is None or self._falling(self._train.values)
+            else "error"
+            if known
+            else "warning",
             message=f"train went from {start:.4g} to {level:.4g} in all{guessing}: next to nothing is learned.",
             onset_step=state.start_step,
             alarm_step=state.raised_step,
