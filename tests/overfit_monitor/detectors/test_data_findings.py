@@ -78,11 +78,11 @@ def test_noisy_validation(val, severity):
     assert (result and result.severity) == severity
 
 
-# Noise of 0.2 / 0.954 = 21 % of the level, wanted 4 %: (0.2096 / 0.04)^2 = 27.5 times 100 examples, 2747 in all.
+# Noise of 0.2 / 0.954 = 21 % of the level, wanted 4 %: (0.2096 / 0.04)^2 = 27.5 times 100 examples, 2748 in all.
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        (Facts(data=DataFacts(n_val=100)), "About 2747 examples would do, if all of it is sampling error."),
+        (Facts(data=DataFacts(n_val=100)), "About 2748 examples would do, if all of it is sampling error."),
         (Facts(), "It would take about 27 times as many examples"),
     ],
 )
