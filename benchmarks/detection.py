@@ -78,6 +78,11 @@ def from_net(record: dict[str, Any]) -> dict[str, Any]:
     return curves | {"truth": truth, "onset": true_onset(record["test_loss"]), "record": record}
 
 
+def trained(runs: int, seed: int) -> list[dict[str, Any]]:
+    """Return generated nets; one whose true loss is no number has no truth and is left out."""
+    return [from_net(net) for net in nets.load(runs, seed) if np.isfinite(net["test_loss"]).all()]
+
+
 def from_judged(record: dict[str, Any]) -> dict[str, Any]:
     """Return train, val and truth of a run that experts judged; train is brought to the length of val."""
     numbers = partial(map, lambda v: math.nan if v is None or isinstance(v, str) else float(v))
@@ -246,7 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--resamples", type=int, default=1000, help="of the bootstrap")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     asked = parser.parse_args(arguments)
-    every = read(asked.histories) if asked.histories else list(map(from_net, nets.load(asked.runs, asked.seed)))
+    every = read(asked.histories) if asked.histories else trained(asked.runs, asked.seed)
     runs = [run for run in every if run["truth"] is not None]
     truth = np.array([run["truth"] for run in runs])
     curve: dict[float, Alarms] = {}

@@ -62,12 +62,13 @@ def grokking(n: int = 100, *, sd: float = 0.02, seed: int = 0) -> Curve:
 
 
 def noisy(n: int = 100, *, sd: float = 0.3, seed: int = 0, examples: int = 30) -> Curve:
-    """Validation holds so few examples that its noise hides whether it gets better or worse.
+    """Validation rises by a fifth, and holds so few examples that its noise hides whether it does.
 
     The noise is log-normal, so that a loss stays positive; accuracy is counted on the few ``examples``.
     """
     rng = np.random.default_rng(seed)
-    val = (descent(n) * np.exp(sd * noise(n, rng) - 0.5 * sd**2)).tolist()
+    shape = descent(n) * (1.0 + 0.2 * ramp(n, int(0.4 * n)))
+    val = (shape * np.exp(sd * noise(n, rng) - 0.5 * sd**2)).tolist()
     right = 1.0 - 0.6 * descent(n)
     accuracy = (
         accuracy_around(right + 0.05, rng, examples=EXAMPLES),

@@ -94,7 +94,7 @@ def test_rows(corpus, serve):
     assert rows["sub"]["val_tag"] == "Loss_val/Loss"
     assert rows["watched"]["val_tag"] == "overfit-monitor/overfit/val"
     assert rows["both"]["val_tag"] == "val_loss"
-    assert rows["max"]["metrics"] == {"train": "acc", "val": "acc", "mode": "max"}
+    assert rows["max"]["metrics"] == {"train": "acc", "val": "acc", "mode": "max", "also": {}}
     assert rows["tags"]["severity"] == "error"
     assert rows["tags"]["steps"] == 59
     assert len(rows["tags"]["sparkline"]) == 60
@@ -249,7 +249,7 @@ def test_a_metric_with_its_own_direction(logs, serve, tmp_path):
         for step, value in enumerate(logs.falling):
             monitor.log(step=step, train={"reward": -value}, val={"reward": -value})
     row = table(serve(tmp_path))["run"]
-    assert (row["verdict"], row["metrics"]) == ("healthy", {"train": "reward", "val": "reward", "mode": "max"})
+    assert (row["verdict"], row["metrics"]) == ("healthy", {"train": "reward", "val": "reward", "mode": "max", "also": {}})
 
 
 def test_a_run_is_judged_once_as_long_as_it_stays_the_same(corpus, serve, monkeypatch):
