@@ -249,7 +249,10 @@ def test_a_metric_with_its_own_direction(logs, serve, tmp_path):
         for step, value in enumerate(logs.falling):
             monitor.log(step=step, train={"reward": -value}, val={"reward": -value})
     row = table(serve(tmp_path))["run"]
-    assert (row["verdict"], row["metrics"]) == ("healthy", {"train": "reward", "val": "reward", "mode": "max", "also": {}})
+    assert (row["verdict"], row["metrics"]) == (
+        "healthy",
+        {"train": "reward", "val": "reward", "mode": "max", "also": {}},
+    )
 
 
 def test_a_run_is_judged_once_as_long_as_it_stays_the_same(corpus, serve, monkeypatch):
