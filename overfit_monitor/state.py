@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
+
+
+@dataclass(slots=True)
+class NoState:
+    """For what changes in its parts only."""
 
 
 class Stateful:

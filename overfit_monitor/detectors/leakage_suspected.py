@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
-from overfit_monitor.stats.level import Level
+from overfit_monitor.state import NoState
+from overfit_monitor.stats.lead import Lead
 
 IN_A_ROW = 10
 BETTER = 0.2
 FAR_BETTER = 0.5
 NOISE_UNITS = 5.0
-
-
-@dataclass(slots=True)
-class _State:
-    seen: int = 0
-    in_a_row: int = 0
-    onset_step: int | None = None
-    alarm_step: int | None = None
-    noise: float | None = None
 
 
 @final
@@ -39,42 +30,28 @@ class LeakageSuspected(Detector):
     """
 
     id: ClassVar[str] = "leakage_suspected"
-    state: _State
 
     def __init__(self) -> None:
-        self.state = _State()
-        self._val = Level()
-        self._train = Level()
+        self.state = NoState()
+        self._lead = Lead(share=BETTER, noise_units=NOISE_UNITS, in_a_row=IN_A_ROW)
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""
-        if not signal.finite or signal.train is None or not math.isfinite(signal.train):
-            return
-        state = self.state
-        state.seen, state.noise = state.seen + 1, signal.noise
-        self._val.update(signal.step, signal.val)
-        self._train.update(signal.step, signal.train)
-        if self._lead() > max(BETTER * abs(self._train.level), NOISE_UNITS * (signal.noise or math.inf)):
-            state.in_a_row += 1
-            state.onset_step = signal.step if state.onset_step is None else state.onset_step
-            if state.in_a_row == IN_A_ROW:
-                state.alarm_step = signal.step
-        else:
-            state.in_a_row, state.onset_step, state.alarm_step = 0, None, None
+        self._lead.update(signal.step, val=signal.val, train=signal.train, noise=signal.noise)
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while validation stays that much better."""
-        state = self.state
-        if state.seen < IN_A_ROW:
-            reason = f"it needs {IN_A_ROW} evaluations with both splits and has {state.seen}"
+        state = self._lead.state
+        if self._lead.seen < IN_A_ROW:
+            reason = f"it needs {IN_A_ROW} evaluations with both splits and has {self._lead.seen}"
             return NotJudged(id=self.id, reason=reason)
-        lead, alike = self._lead(), facts.like_for_like is True
-        if state.alarm_step is None or not (alike or lead > FAR_BETTER * abs(self._train.level)):
+        lead, alike = self._lead.lead, facts.like_for_like is True
+        if state.alarm_step is None or not (alike or self._lead.relative > FAR_BETTER):
             return None
         return Finding(
             id=self.id,
             severity="warning" if alike else "info",
-            message=f"validation is better than train by {lead:.4g}{_share(lead, self._train.level)} and has been so "
+            message=f"validation is better than train by {lead:.4g}{_share(self._lead.relative)} and has been so "
             f"for {state.in_a_row} evaluations: examples may be in both sets, or validation is the easier one.",
             onset_step=state.onset_step,
             alarm_step=state.alarm_step,
@@ -88,9 +65,6 @@ class LeakageSuspected(Detector):
             "patient, user, source), and evaluate on data collected later.",
         )
 
-    def _lead(self) -> float:
-        return self._train.level - self._val.level
 
-
-def _share(lead: float, train: float) -> str:
-    return f" ({lead / abs(train):.0%})" if train else ""
+def _share(relative: float) -> str:
+    return f" ({relative:.0%})" if math.isfinite(relative) else ""

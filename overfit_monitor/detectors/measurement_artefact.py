@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
-from overfit_monitor.stats.level import Level
+from overfit_monitor.state import NoState
+from overfit_monitor.stats.lead import Lead
 
 IN_A_ROW = 5
 NOISE_UNITS = 2.0
-
-
-@dataclass(slots=True)
-class _State:
-    seen: int = 0
-    in_a_row: int = 0
-    onset_step: int | None = None
-    alarm_step: int | None = None
-    noise: float | None = None
 
 
 @final
@@ -36,38 +26,24 @@ class MeasurementArtefact(Detector):
     """
 
     id: ClassVar[str] = "measurement_artefact"
-    state: _State
 
     def __init__(self) -> None:
-        self.state = _State()
-        self._val = Level()
-        self._train = Level()
+        self.state = NoState()
+        self._lead = Lead(share=0.0, noise_units=NOISE_UNITS, in_a_row=IN_A_ROW)
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""
-        if not signal.finite or signal.train is None or not math.isfinite(signal.train):
-            return
-        state = self.state
-        state.seen, state.noise = state.seen + 1, signal.noise
-        self._val.update(signal.step, signal.val)
-        self._train.update(signal.step, signal.train)
-        if self._train.level - self._val.level > NOISE_UNITS * (signal.noise or math.inf):
-            state.in_a_row += 1
-            state.onset_step = signal.step if state.onset_step is None else state.onset_step
-            if state.in_a_row == IN_A_ROW:
-                state.alarm_step = signal.step
-        else:
-            state.in_a_row, state.onset_step, state.alarm_step = 0, None, None
+        self._lead.update(signal.step, val=signal.val, train=signal.train, noise=signal.noise)
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while validation stays better than train."""
-        state = self.state
-        if state.seen < IN_A_ROW:
-            reason = f"it needs {IN_A_ROW} evaluations with both splits and has {state.seen}"
+        state = self._lead.state
+        if self._lead.seen < IN_A_ROW:
+            reason = f"it needs {IN_A_ROW} evaluations with both splits and has {self._lead.seen}"
             return NotJudged(id=self.id, reason=reason)
         if state.alarm_step is None or facts.like_for_like:
             return None
-        lead, causes = self._train.level - self._val.level, _causes(facts)
+        lead, causes = self._lead.lead, _causes(facts)
         known = f" Known to be on: {', '.join(causes)}." if causes else ""
         return Finding(
             id=self.id,

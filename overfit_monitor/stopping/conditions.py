@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import final
 
 from overfit_monitor.records import StopDecision
 from overfit_monitor.signals import Signal
+from overfit_monitor.state import NoState
 from overfit_monitor.stopping.base import StoppingPolicy, decision, own_units
-
-
-@dataclass(slots=True)
-class _State:
-    pass
 
 
 @final
@@ -27,15 +22,13 @@ class Conditions(StoppingPolicy):
             Lightning; None for none.
     """
 
-    state: _State
-
     def __init__(
         self, policy: StoppingPolicy, *, start_from_epoch: int = 0, stopping_threshold: float | None = None
     ) -> None:
         self.policy = policy
         self.start_from_epoch = start_from_epoch
         self.stopping_threshold = stopping_threshold
-        self.state = _State()
+        self.state = NoState()
 
     def update(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
         """Take in the next evaluation and return the decision if it is to stop."""
