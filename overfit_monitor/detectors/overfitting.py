@@ -200,7 +200,7 @@ class Overfitting(Detector):
             f"{name} went from {self.state.others_at_best[name]:.4g} to {now:.4g}"
             for name, now in self._compared().items()
         ]
-        return f" Since its best {' and '.join(said[:3])}." if said else ""
+        return f" Since then {' and '.join(said[:3])}." if said else ""
 
     def _for(self, found: Rise, change: float | None) -> tuple[str, ...]:
         said = [
