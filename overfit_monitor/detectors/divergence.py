@@ -81,4 +81,10 @@ class Divergence(Detector):
             onset_step=state.onset_step,
             alarm_step=state.alarm_step,
             evidence={"train_rise": state.rise, "evaluations": state.in_a_row},
+            speaks_for=(
+                f"train has been worse than its best for {state.in_a_row} evaluations, by half of its gain or more",
+            ),
+            speaks_against=("harder training data from that step on would look the same",),
+            experiment="go back to a checkpoint from before and train on with a third of the learning rate, or with "
+            "the gradient norm clipped: a training that comes apart holds together then.",
         )

@@ -55,4 +55,9 @@ class NonFinite(Detector):
             onset_step=state.first,
             alarm_step=state.first,
             evidence={"evaluations": state.seen, "in_a_row": state.in_a_row},
+            speaks_for=(f"{state.seen} of the values logged were no numbers",),
+            speaks_against=("a metric that is not defined, such as a mean over no examples, is NaN without any harm",),
+            experiment="evaluate the last checkpoint whose value was finite, then run the next steps with "
+            "`torch.autograd.set_detect_anomaly(True)` or `tf.debugging.enable_check_numerics()`: the first operation "
+            "that gives no number is named.",
         )
