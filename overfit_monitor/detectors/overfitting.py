@@ -111,17 +111,16 @@ class Overfitting(Detector):
         return Finding(
             id=self.id,
             severity="error",
-            message=f"validation is {found.rise:.4g}{_share(found)} worse than its best around step "
-            f"{self._val.step_of(found.best_at)} and has been rising since about step {onset}. "
-            f"{_about_train(change)}{self._about_others()}",
+            message=f"validation is {found.rise:.4g}{_share(found)} worse than its best around step {onset}, and has "
+            f"been rising since. {_about_train(change)}{self._about_others()}",
             onset_step=onset,
             onset_range=(first, last),
             alarm_step=alarm,
             evidence=self._evidence(found, change),
             speaks_for=self._for(found, change),
             speaks_against=self._against(found, facts),
-            experiment=f"evaluate the checkpoint of step {self._val.step_of(found.best_at)} and the last one on data "
-            "that neither has seen: overfitting leaves the earlier one better.",
+            experiment=f"evaluate the checkpoint of step {onset} and the last one on data that neither has seen: "
+            "overfitting leaves the earlier one better.",
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ def test_the_message_names_rise_best_step_and_onset():
     val = FALL + [0.2] * 5 + [0.8] * 10
     message = results(Overfitting(), signals(val, LEARNING))[-1].message
     assert message.startswith(
-        "validation is 0.6 (300%) worse than its best around step 8 and has been rising since about step 12."
+        "validation is 0.6 (300%) worse than its best around step 12, and has been rising since."
     )
 
 
