@@ -59,9 +59,7 @@ def test_what_is_no_overfitting_is_not_called_so(make, seed):
 def test_the_message_names_rise_best_step_and_onset():
     val = FALL + [0.2] * 5 + [0.8] * 10
     message = results(Overfitting(), signals(val, LEARNING))[-1].message
-    assert message.startswith(
-        "validation is 0.6 (300%) worse than its best around step 12, and has been rising since."
-    )
+    assert message.startswith("validation is 0.6 (300%) worse than its best around step 12, and has been rising since.")
 
 
 # A cosine schedule with a warm restart at step 13: what follows is a phase of its own.
