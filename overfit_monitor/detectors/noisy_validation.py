@@ -108,7 +108,8 @@ class NoisyValidation(Detector):
         return max(abs(level), 0.1 * abs((self.state.first or 0.0) - level))
 
     def _noise(self, steps: float | None) -> float | None:
-        if steps is None or len(self.state.recent) < EVALUATIONS:
+        few = len(self.state.recent) < EVALUATIONS
+        if steps is None or few or steps < MATERIAL * self._scale():  # the smaller of two cannot be large then
             return steps
         recent = np.clip(self.state.recent, -HUGE, HUGE)
         return min(steps, second_difference_scale(recent, 1))
