@@ -13,6 +13,8 @@ from overfit_monitor.records import Mode, Sampling
 from overfit_monitor.state import Stateful
 from overfit_monitor.stats.noise import StepNoise
 
+LARGEST = 1e150  # twice and squared, it is still a number
+
 
 class Signal(NamedTuple):
     """One evaluation of one metric, oriented so that lower is better, with what is known of its curve so far.
@@ -20,7 +22,7 @@ class Signal(NamedTuple):
     Attributes:
         step: Step of the evaluation.
         seen: Number of finite validation values so far, this one included.
-        val: Validation value; may be NaN or infinite.
+        val: Validation value; may be NaN or infinite. Finite values beyond 1e150 are taken as 1e150.
         train: Latest train value; may be NaN or infinite; None without one.
         best: Lowest finite validation value so far, infinite before the first.
         best_step: Step of ``best``, None before the first.
@@ -83,9 +85,7 @@ class Signals(Stateful):
             evaluation: Values in the metric's own units.
             others: Signals of the other metrics at the same evaluation, by name.
         """
-        sign = -1.0 if self.mode == "max" else 1.0
-        val = sign * evaluation.val
-        train = None if evaluation.train is None else sign * evaluation.train
+        val, train = self._oriented(evaluation)
         state = self.state
         if math.isfinite(val):
             state.count += 1
@@ -99,13 +99,13 @@ class Signals(Stateful):
 
     def current(self, evaluation: Evaluation, others: Mapping[str, Signal] = MappingProxyType({})) -> Signal:
         """Return the signal of the evaluation that was taken in last."""
-        sign = -1.0 if self.mode == "max" else 1.0
+        val, train = self._oriented(evaluation)
         state = self.state
         return Signal(
             evaluation.step,
             state.count,
-            sign * evaluation.val,
-            None if evaluation.train is None else sign * evaluation.train,
+            val,
+            train,
             state.best,
             state.best_step,
             self._val_noise.scale,
@@ -116,3 +116,12 @@ class Signals(Stateful):
             evaluation.sampling,
             others,
         )
+
+    def _oriented(self, evaluation: Evaluation) -> tuple[float, float | None]:
+        sign = -1.0 if self.mode == "max" else 1.0
+        train = None if evaluation.train is None else _bounded(sign * evaluation.train)
+        return _bounded(sign * evaluation.val), train
+
+
+def _bounded(value: float) -> float:
+    return max(-LARGEST, min(LARGEST, value)) if math.isfinite(value) else value

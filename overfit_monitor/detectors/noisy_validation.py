@@ -20,7 +20,6 @@ LEVEL_WINDOW = 15
 MATERIAL = 0.08
 HIDES = 2.0
 LARGEST = 1e6  # squared, it is still a number
-HUGE = 1e150  # so is this, thrice
 
 
 @dataclass(slots=True)
@@ -111,8 +110,7 @@ class NoisyValidation(Detector):
         few = len(self.state.recent) < EVALUATIONS
         if steps is None or few or steps < MATERIAL * self._scale():  # the smaller of two cannot be large then
             return steps
-        recent = np.clip(self.state.recent, -HUGE, HUGE)
-        return min(steps, second_difference_scale(recent, 1))
+        return min(steps, second_difference_scale(np.array(self.state.recent), 1))
 
     def _needed(self, facts: Facts) -> tuple[str, str]:
         state = self.state

@@ -23,7 +23,6 @@ WANDER = 3.0
 SINCE_BEST = 3
 SAMPLING_ERRORS = 1.0
 RESTART = 1.5
-LARGEST = 1e150  # twice and squared, it is still a number
 
 
 @dataclass(slots=True)
@@ -80,8 +79,8 @@ class Overfitting(Detector):
             self.state.alarm_step = None
         self._remember(signal)
         train = math.nan if signal.train is None or not math.isfinite(signal.train) else signal.train
-        self._train.update(signal.step, _bounded(train))
-        if not self._val.update(signal.step, _bounded(signal.val)):
+        self._train.update(signal.step, train)
+        if not self._val.update(signal.step, signal.val):
             return
         self._measured = None
         found = self._rise()
@@ -224,10 +223,6 @@ class Overfitting(Detector):
         if found.recovered >= 0.1 * found.rise:
             said.append(f"a rise of {found.recovered:.4g} was made good earlier in this run")
         return tuple(said)
-
-
-def _bounded(value: float) -> float:
-    return max(-LARGEST, min(LARGEST, value)) if not math.isnan(value) else value
 
 
 def _share(found: Rise) -> str:

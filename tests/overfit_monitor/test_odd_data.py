@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from overfit_monitor import Monitor, diagnose
+from overfit_monitor import Facts, Monitor, diagnose
+from overfit_monitor.facts import DataFacts
 from overfit_monitor.testing import curves
 
 RISING = curves.overfit(60, seed=3)
@@ -79,3 +80,28 @@ def test_accuracy_alone_is_judged_with_more_as_better():
     accuracy = [1.0 - v / 2 for v in RISING.val]
     diagnosis = diagnose(val=accuracy, metric="accuracy", mode="max")
     assert (diagnosis.verdict, diagnosis.metrics.mode) == ("overfitting", "max")
+
+
+HOSTILE = {
+    "huge, up and down": [1e308 * (-1) ** i for i in range(50)],
+    "next to nothing": [5e-324 * i for i in range(50)],
+    "everything at once": [(math.nan, 1e308, -1e308, 0.0, 1.0)[i % 5] for i in range(200)],
+    "spikes beyond measure": [1.0 if i % 7 else 1e300 for i in range(200)],
+    "through zero": [1.0 - 0.05 * i for i in range(60)],
+    "twenty orders of magnitude": [10.0 ** (10 - i / 10) for i in range(200)],
+}
+
+
+@pytest.mark.parametrize("train", ["the same", "constant", "none"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_numbers_get_an_answer_and_no_error(name, train):
+    known = Facts(data=DataFacts(classes=10, n_val=5, label_noise=0.1))
+    monitor = Monitor(strict=True, facts=known)
+    for step, value in enumerate(HOSTILE[name]):
+        diagnosis = monitor.log(
+            step=step,
+            train={"the same": {"loss": value, "accuracy": value}, "constant": {"loss": 1.0}, "none": {}}[train],
+            val={"loss": value, "accuracy": value, "head_loss": value},
+            learning_rate=(0.0, math.nan, 1e-3)[step % 3],
+        )
+    assert diagnosis.explain()
