@@ -16,6 +16,7 @@ from overfit_monitor.metrics import choose, direction
 from overfit_monitor.records import (
     Diagnosis,
     Finding,
+    Gap,
     MetricChoice,
     Mode,
     NotJudged,
@@ -101,6 +102,8 @@ class Analyzer:
             observation.learning_rate,
             observation.sampling,
             self._companions(observation.val),
+            observation.probe,
+            observation.learning_rates,
         )
         self.history.append(evaluation)
         self._advance(evaluation)
@@ -113,7 +116,7 @@ class Analyzer:
         """Return what can be said now, given what is known beside the curves."""
         results = self._results(facts)
         findings = worst_first([result for result in results if isinstance(result, Finding)])
-        not_judged = tuple(result for result in results if isinstance(result, NotJudged))
+        not_judged = tuple(result for result in results if isinstance(result, NotJudged)) + facts.unmeasured
         verdict, decisive = decide(findings, not_judged)
         return Diagnosis(
             verdict=verdict,
@@ -125,16 +128,28 @@ class Analyzer:
             alarm_step=decisive.alarm_step if decisive else None,
             stop_step=self._stop.step if self._stop else None,
             metrics=self.metrics,
+            gap=self.gap(),
+            membership=self._signal.membership if self._signal else None,
             findings=findings,
             not_judged=not_judged,
             notes=tuple(self.notes),
         )
 
-    def gap(self) -> float | None:
-        """Return the generalization gap at the latest evaluation, larger is worse, None where unknown."""
-        if self._signal is None or self._signal.train is None:
-            return None
-        return finite_or_none(self._signal.val - self._signal.train)
+    def gap(self) -> Gap:
+        """Return the generalization gap at the latest evaluation, larger is worse, and what of it is real."""
+        signal = self._signal
+        if signal is None:
+            return Gap()
+        raw = None if signal.train is None else finite_or_none(signal.val - signal.train)
+        probed = signal.probe is not None and signal.probe_step == signal.step
+        real = finite_or_none(signal.val - signal.probe) if probed and signal.probe is not None else None
+        errors = [s.standard_error for s in (signal.sampling, signal.probe_sampling) if s is not None]
+        return Gap(
+            raw=raw,
+            like_for_like=real,
+            standard_error=math.hypot(*errors) if real is not None and len(errors) == 2 else None,
+            artefact=None if raw is None or real is None else raw - real,
+        )
 
     def best(self) -> float | None:
         """Return the best validation value so far in the metric's own units, None without one."""
@@ -196,7 +211,7 @@ class Analyzer:
 
     def _advance(self, evaluation: Evaluation) -> None:
         others = {
-            name: self._companion(name).update(evaluation._replace(val=val, train=train, sampling=None))
+            name: self._companion(name).update(evaluation._replace(val=val, train=train, sampling=None, probe=None))
             for name, (val, train) in evaluation.others.items()
         }
         self._signal = signal = self._signals.update(evaluation, others)
@@ -264,5 +279,7 @@ def as_observation(name: str, evaluation: Evaluation) -> Observation:
         train=train,
         val={name: evaluation.val} | {other: val for other, (val, _) in evaluation.others.items()},
         learning_rate=evaluation.learning_rate,
+        learning_rates=evaluation.learning_rates,
         sampling=evaluation.sampling,
+        probe=evaluation.probe,
     )

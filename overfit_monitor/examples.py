@@ -1,191 +1,132 @@
-"""Per-example validation losses: what they tell about how sure a validation value is."""
+"""Per-example losses of the best evaluation and of the latest one, and what they tell."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import numpy.typing as npt
 
-from overfit_monitor.config import MonitorConfig
 from overfit_monitor.errors import UsageError
-from overfit_monitor.guard import Guard
-from overfit_monitor.metrics import choose, direction
-from overfit_monitor.records import MetricChoice, Mode, Observation, Sampling
+from overfit_monitor.records import Membership, Mode, Probe, Sampling
+from overfit_monitor.stats.membership import membership
 from overfit_monitor.stats.paired import paired_change, standard_error
 
 Array = npt.NDArray[np.float64]
+Compact = npt.NDArray[np.float32]
 
 FEWEST = 2
-_STILL = "everything is judged without per-example losses"
+
+
+class Losses(NamedTuple):
+    """Per-example losses of one evaluation, 4 bytes an example.
+
+    Attributes:
+        step: Step of the evaluation.
+        mean: Mean of the validation losses.
+        val: Validation losses, shape (n,).
+        probe: Losses of the train probe, shape (m,); None where it was not measured.
+    """
+
+    step: int
+    mean: float
+    val: Compact
+    probe: Compact | None
 
 
 @final
 class Examples:
-    """Keeps the per-example losses of the best evaluation so far and compares the later ones with them.
+    """Keeps the per-example losses of the best evaluation so far and of the latest, and compares the two.
 
-    One array of 8 bytes an example is kept, and one comparison takes time in proportion to their number.
+    8 bytes a validation example and 8 bytes a probe example are kept in all. A comparison takes time in proportion
+    to their number.
 
     Args:
-        mode: ``min`` keeps the losses of the lowest mean; ``max``, for per-example values of a metric
-            that grows, those of the highest.
+        mode: ``min`` keeps the losses of the lowest validation mean; ``max``, for per-example values of a
+            metric that grows, those of the highest.
+
+    Attributes:
+        best: Losses of the lowest validation mean so far, None before the first.
+        latest: Losses of the latest evaluation, None before the first.
 
     Example:
         >>> examples = Examples()
-        >>> examples.update(0, np.array([1.0, 2.0, 3.0])).compared_to
-        >>> later = examples.update(1, np.array([1.5, 2.5, 3.5]))
-        >>> later.compared_to, later.change, later.change_error
+        >>> sampling, probe = examples.update(0, np.array([1.0, 2.0, 3.0]))
+        >>> sampling, probe = examples.update(1, np.array([1.5, 2.5, 3.5]))
+        >>> sampling.compared_to, sampling.change, sampling.change_error
         (0, 0.5, 0.0)
     """
 
     def __init__(self, *, mode: Mode = "min") -> None:
         self.mode = mode
-        self.step: int | None = None
-        self._mean = math.nan
-        self._losses: Array | None = None
+        self.best: Losses | None = None
+        self.latest: Losses | None = None
 
     @property
     def n(self) -> int | None:
-        """Number of examples in the losses that are kept, None while there are none."""
-        return None if self._losses is None else len(self._losses)
+        """Number of validation examples that are kept, None while there are none."""
+        return None if self.best is None else len(self.best.val)
 
-    def update(self, step: int, losses: Array) -> Sampling | None:
+    def update(self, step: int, val: Array | None, probe: Array | None = None) -> tuple[Sampling | None, Probe | None]:
         """Take in the losses of an evaluation and return what they tell.
 
         Args:
             step: Step of the evaluation.
-            losses: One value for each example, the same examples in the same order each time, shape (n,).
-                As many as are kept: others are told by themselves and compared with nothing.
+            val: One value for each validation example, the same examples in the same order each time, shape (n,);
+                None where they are not known. Those of another number than before are compared with nothing.
+            probe: The same for the train probe, shape (m,); a shorter one is the beginning of the longer ones.
 
         Returns:
-            None where a value is not finite, where there are fewer than two, or where they are too large.
+            What is told of validation and of the probe; None where a value is not finite, or too large.
         """
-        if len(losses) < FEWEST or not np.isfinite(losses).all():
-            return None
-        mean, error = mean_of(losses), standard_error(losses)
-        if not math.isfinite(mean) or not math.isfinite(error):
-            return None
-        found = Sampling(n=len(losses), standard_error=error)
-        kept = self._losses
-        if kept is not None and len(kept) == len(losses):
-            change, change_error = paired_change(losses, kept)
-            if math.isfinite(change) and math.isfinite(change_error):
-                told = {"compared_to": self.step, "change": change, "change_error": change_error}
-                found = found.model_copy(update=told)
-        if kept is None or (len(kept) == len(losses) and self._better(mean)):
-            self.step, self._mean, self._losses = step, mean, losses.copy()
-        return found
+        val, probe = _usable(val, least=FEWEST), _usable(probe, least=1)
+        best = self.best
+        sampling = None if val is None else _sampling(val, _same(best and best.val, val), best and best.step)
+        found = None if probe is None else self._probe(probe, val)
+        if val is not None and sampling is not None:
+            self.latest = Losses(step, mean_of(val), _compact(val), None if probe is None else _compact(probe))
+            if best is None or (len(best.val) == len(val) and self._better(self.latest.mean, best.mean)):
+                self.best = self.latest
+        return sampling, found
 
     def rewind(self, step: int) -> None:
-        """Forget what is kept if it comes from this step or a later one."""
-        if self.step is not None and self.step >= step:
-            self.step, self._mean, self._losses = None, math.nan, None
+        """Forget what comes from this step or a later one."""
+        if self.best is not None and self.best.step >= step:
+            self.best = None
+        if self.latest is not None and self.latest.step >= step:
+            self.latest = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is kept as plain values."""
-        losses = None if self._losses is None else self._losses.tolist()
-        return {"mode": self.mode, "step": self.step, "mean": self._mean if losses else None, "losses": losses}
+        return {"mode": self.mode, "best": _plain(self.best), "latest": _plain(self.latest)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a state that `state_dict` returned."""
-        self.mode, self.step = state["mode"], state["step"]
-        self._mean = math.nan if state["mean"] is None else float(state["mean"])
-        self._losses = None if state["losses"] is None else np.array(state["losses"], dtype=np.float64)
+        self.mode = state["mode"]
+        self.best, self.latest = _losses(state["best"]), _losses(state["latest"])
 
-    def _better(self, mean: float) -> bool:
-        return mean > self._mean if self.mode == "max" else mean < self._mean
+    def _better(self, mean: float, best: float) -> bool:
+        return mean > best if self.mode == "max" else mean < best
 
-
-@final
-class Sampler:
-    """Adds to observations what per-example losses tell, so that whoever reads them later needs no losses.
-
-    Args:
-        config: Settings, for the metric and its direction.
-        guard: Where trouble with the losses is told.
-    """
-
-    def __init__(self, config: MonitorConfig, guard: Guard) -> None:
-        self._config = config
-        self._guard = guard
-        self._examples: Examples | None = None
-        self._told: set[str] = set()
-
-    def observe(self, observation: Observation, given: Any, metrics: MetricChoice) -> Observation:
-        """Return the observation with its sampling, and with the mean where the compared metric had no value.
-
-        Args:
-            observation: What was logged.
-            given: The per-example losses that came with it, None where there were none.
-            metrics: What is compared so far.
-        """
-        losses = self._read(given)
-        if losses is None:
-            self._rewind(observation, metrics.val)
-            return observation
-        name = metrics.val or self._name(observation.val)
-        val = observation.val if name in observation.val else observation.val | {name: mean_of(losses)}
-        observation = observation.model_copy(update={"val": val})
-        self._rewind(observation, name)
-        compared, mode = (name, metrics.mode) if metrics.val else choose(val, self._config.metric, self._config.mode)
-        if compared != name:
-            self._complain("metric", f"val_losses are left alone: they are of {name!r}, and {compared!r} is compared.")
-            return observation
-        return observation.model_copy(update={"sampling": self._sampling(observation.step, losses, mode)})
-
-    def state_dict(self) -> dict[str, Any] | None:
-        """Return what is kept as plain values, None where there is nothing."""
-        return None if self._examples is None else self._examples.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any] | None) -> None:
-        """Continue from a state that `state_dict` returned."""
-        self._examples = None if state is None else Examples()
-        if self._examples is not None and state is not None:
-            self._examples.load_state_dict(state)
-
-    def _read(self, given: Any) -> Array | None:
-        if given is None or not self._guard.on("val_losses"):
+    def _probe(self, probe: Array, val: Array | None) -> Probe | None:
+        value, best = mean_of(probe), self.best
+        if not math.isfinite(value):
             return None
-        losses = None
-        with self._guard.protect("val_losses", still=_STILL):
-            losses = as_losses(given)
-        if losses is not None and not len(losses):
-            self._complain("empty", "val_losses has no values.")
-            return None
-        return losses
+        before = None if best is None or best.probe is None else best.probe
+        n = len(probe) if before is None else min(len(probe), len(before))
+        sampling = None
+        if len(probe) >= FEWEST:
+            kept = None if before is None or n < FEWEST else before[:n]
+            sampling = _sampling(probe, kept, best and best.step)
+        return Probe(value=value, sampling=sampling, membership=None if val is None else self._membership(probe, val))
 
-    def _name(self, val: Mapping[str, float]) -> str:
-        if self._config.metric is not None:
-            return self._config.metric
-        return "loss" if "loss" in val else next((name for name in val if direction(name) == "min"), "loss")
-
-    def _rewind(self, observation: Observation, name: str | None) -> None:
-        if self._examples is not None and name in observation.val:  # only such a one can be a restart
-            self._examples.rewind(observation.step)
-
-    def _sampling(self, step: int, losses: Array, mode: Mode) -> Sampling | None:
-        if self._examples is None:
-            self._examples = Examples(mode=mode)
-        n = self._examples.n
-        if n is not None and n != len(losses):
-            self._complain(
-                "length",
-                f"val_losses has {len(losses)} values at step {step} and had {n} before: they must be of the same "
-                "examples in the same order each time. Those of another number are compared with nothing.",
-            )
-        return self._examples.update(step, losses)
-
-    def _complain(self, kind: str, message: str) -> None:
-        if self._guard.strict:
-            raise UsageError(message)
-        if kind not in self._told:
-            self._told.add(kind)
-            self._guard.warn(message)
+    def _membership(self, probe: Array, val: Array) -> Membership | None:
+        sign = -1.0 if self.mode == "max" else 1.0
+        return membership(sign * probe, sign * val)
 
 
-def as_losses(given: Any) -> Array:
+def as_losses(given: Any, name: str = "val_losses") -> Array:
     """Return per-example losses as one flat array, also those of a tensor on another device.
 
     Raises:
@@ -195,10 +136,52 @@ def as_losses(given: Any) -> Array:
         plain = given.detach().cpu().double() if hasattr(given, "detach") else given
         return np.asarray(plain, dtype=np.float64).reshape(-1)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"val_losses must be numbers, one for each example, but: {error}") from None
+        raise UsageError(f"{name} must be numbers, one for each example, but: {error}") from None
 
 
 def mean_of(losses: Array) -> float:
     """Return the mean, NaN where there is no loss, without a warning where it is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         return float(np.mean(losses)) if len(losses) else math.nan
+
+
+def _usable(losses: Array | None, *, least: int) -> Array | None:
+    return losses if losses is not None and len(losses) >= least and np.isfinite(_compact(losses)).all() else None
+
+
+def _same(kept: Compact | None, now: Array) -> Compact | None:
+    return kept if kept is not None and len(kept) == len(now) else None
+
+
+def _sampling(losses: Array, kept: Compact | None, step: int | None) -> Sampling | None:
+    error = standard_error(losses)
+    if not math.isfinite(error):
+        return None
+    if kept is not None:
+        # Both as they are kept, so that losses that did not change differ by nothing.
+        now, before = _compact(losses[: len(kept)]).astype(np.float64), kept.astype(np.float64)
+        change, change_error = paired_change(now, before)
+        if math.isfinite(change) and math.isfinite(change_error):
+            return Sampling(
+                n=len(losses), standard_error=error, compared_to=step, change=change, change_error=change_error
+            )
+    return Sampling(n=len(losses), standard_error=error)
+
+
+def _compact(losses: Array) -> Compact:
+    with np.errstate(over="ignore"):
+        return losses.astype(np.float32)
+
+
+def _plain(losses: Losses | None) -> dict[str, Any] | None:
+    if losses is None:
+        return None
+    probe = None if losses.probe is None else losses.probe.tolist()
+    return losses._asdict() | {"val": losses.val.tolist(), "probe": probe}
+
+
+def _losses(state: dict[str, Any] | None) -> Losses | None:
+    if state is None:
+        return None
+    probe = None if state["probe"] is None else np.array(state["probe"], dtype=np.float32)
+    return Losses(state["step"], state["mean"], np.array(state["val"], dtype=np.float32), probe)

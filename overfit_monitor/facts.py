@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from overfit_monitor.records import Record
+from overfit_monitor.records import NotJudged, Record
 
 LayerKind = Literal["linear", "conv", "recurrent", "attention", "embedding", "norm", "dropout", "other"]
 Framework = Literal["torch", "keras"]
@@ -97,6 +97,7 @@ class Facts(Record):
         early_stopping: Whether something stops the run and restores its best weights already.
         applied: Ids of recommendations that were applied to this run already. Their rules stay silent; it is
             for changes that nothing else here shows, such as a width that was halved.
+        unmeasured: What the integration could not measure, and why; told with what was not judged.
     """
 
     framework: Framework | None = None
@@ -107,6 +108,7 @@ class Facts(Record):
     like_for_like: bool | None = None
     early_stopping: bool | None = None
     applied: tuple[str, ...] = ()
+    unmeasured: tuple[NotJudged, ...] = ()
 
     @property
     def parameters(self) -> int:

@@ -7,17 +7,18 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from overfit_monitor.records import Sampling
+from overfit_monitor.records import Membership, Probe, Record, Sampling
 
 Array = npt.NDArray[np.float64]
 
+R = TypeVar("R", bound=Record)
+
 CAPACITY = 1_000_000
-_SAMPLING = ("n", "standard_error", "compared_to", "change", "change_error")
 
 
 class Companion(NamedTuple):
@@ -37,6 +38,8 @@ class Evaluation(NamedTuple):
         learning_rate: Learning rate in force, None where unknown.
         sampling: What per-example losses tell, None where there were none.
         others: The other metrics of the same evaluation, by name.
+        probe: The training examples measured as validation is, None where they were not.
+        learning_rates: Lowest and highest learning rate since the evaluation before, None where unknown.
     """
 
     step: int
@@ -45,12 +48,14 @@ class Evaluation(NamedTuple):
     learning_rate: float | None = None
     sampling: Sampling | None = None
     others: Mapping[str, Companion] = MappingProxyType({})
+    probe: Probe | None = None
+    learning_rates: tuple[float, float] | None = None
 
 
 class History:
     """Evaluations as columns in strictly increasing order of steps.
 
-    Each takes 33 bytes, 16 more for every other metric and 40 more with per-example losses.
+    Each takes 33 bytes, 16 more for every other metric, 40 more with per-example losses, 80 more with a probe.
     When ``capacity`` is reached every second evaluation of the older half is let
     go: the analyzer's state is not touched by that, only what can be drawn and
     what a restart can be rewound to.
@@ -79,13 +84,16 @@ class History:
             for name, column in values.items()
             if name.startswith("val:") and not math.isnan(column[index])
         }
+        row = self._row(index) if known & 4 else {}
         return Evaluation(
             self._steps[index],
             values["val"][index],
             values["train"][index] if known & 1 else None,
             values["rate"][index] if known & 2 else None,
-            self._sampling(index) if known & 4 else None,
+            _read(Sampling, row, "sampling."),
             others,
+            _probe(row),
+            (row["rate.low"], row["rate.high"]) if "rate.low" in row else None,
         )
 
     @property
@@ -102,18 +110,23 @@ class History:
 
     def append(self, evaluation: Evaluation) -> None:
         """Add an evaluation whose step is greater than all before it."""
-        step, val, train, rate, sampling, others = evaluation
+        step, val, train, rate, sampling, others, probe, rates = evaluation
         row = {"val": val, "train": math.nan if train is None else train, "rate": math.nan if rate is None else rate}
         for name, companion in others.items():
             row[f"val:{name}"], row[f"train:{name}"] = companion
-        if sampling is not None:
-            row |= {name: _nan(getattr(sampling, name)) for name in _SAMPLING}
+        row |= _columns_of(sampling, "sampling.")
+        if probe is not None:
+            row["probe"] = probe.value
+            row |= _columns_of(probe.sampling, "probe.sampling.") | _columns_of(probe.membership, "probe.membership.")
+        if rates is not None:
+            row["rate.low"], row["rate.high"] = rates
         for name in row.keys() - self._values.keys():
             self._values[name] = array("d", [math.nan]) * len(self)
         for name, column in self._values.items():
             column.append(row.get(name, math.nan))
         self._steps.append(step)
-        self._known.append((train is not None) | (rate is not None) << 1 | (sampling is not None) << 2)
+        more = sampling is not None or probe is not None or rates is not None
+        self._known.append((train is not None) | (rate is not None) << 1 | more << 2)
         if len(self) >= self.capacity:
             self._thin()
 
@@ -141,15 +154,8 @@ class History:
         self._known = array("b", state["known"])
         self._values = {name: array("d", column) for name, column in state["values"].items()}
 
-    def _sampling(self, index: int) -> Sampling:
-        n, error, step, change, change_error = (self._values[name][index] for name in _SAMPLING)
-        return Sampling(
-            n=int(n),
-            standard_error=error,
-            compared_to=None if math.isnan(step) else int(step),
-            change=None if math.isnan(change) else change,
-            change_error=None if math.isnan(change_error) else change_error,
-        )
+    def _row(self, index: int) -> dict[str, float]:
+        return {name: column[index] for name, column in self._values.items() if not math.isnan(column[index])}
 
     def _columns(self) -> tuple[array[Any], ...]:
         return self._steps, self._known, *self._values.values()
@@ -160,5 +166,19 @@ class History:
             del column[1 : self.capacity // 2 : 2]
 
 
-def _nan(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+def _columns_of(record: Record | None, prefix: str) -> dict[str, float]:
+    if record is None:
+        return {}
+    return {f"{prefix}{name}": float(value) for name, value in record if value is not None}
+
+
+def _read(kind: type[R], row: Mapping[str, float], prefix: str) -> R | None:
+    content = {name: row[f"{prefix}{name}"] for name in kind.model_fields if f"{prefix}{name}" in row}
+    return kind.model_validate(content) if content else None
+
+
+def _probe(row: Mapping[str, float]) -> Probe | None:
+    if "probe" not in row:
+        return None
+    sampling, membership = _read(Sampling, row, "probe.sampling."), _read(Membership, row, "probe.membership.")
+    return Probe(value=row["probe"], sampling=sampling, membership=membership)

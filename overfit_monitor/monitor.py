@@ -13,12 +13,13 @@ from overfit_monitor.advice import advise
 from overfit_monitor.analyzer import Analyzer, as_observation
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.errors import UsageError
-from overfit_monitor.examples import Sampler, as_losses
+from overfit_monitor.examples import as_losses
 from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
 from overfit_monitor.journal import FILE_NAME, Journal, read_journal
 from overfit_monitor.plotting import Curves
-from overfit_monitor.records import Diagnosis, Finding, Observation, Report
+from overfit_monitor.records import Diagnosis, Finding, NotJudged, Observation, Report
+from overfit_monitor.sampler import Sampler
 from overfit_monitor.sinks import Sink, installed_sinks
 
 logger = logging.getLogger("overfit_monitor")
@@ -83,7 +84,9 @@ class Monitor:
         train: Mapping[str, Any] | None = None,
         val: Mapping[str, Any] | None = None,
         learning_rate: float | None = None,
+        learning_rates: tuple[float, float] | None = None,
         val_losses: Any = None,
+        probe_losses: Any = None,
     ) -> Diagnosis:
         """Take in the metrics of one step and return the diagnosis after it.
 
@@ -92,9 +95,13 @@ class Monitor:
             train: Train metrics by name; anything that ``float`` takes.
             val: Validation metrics by the same names; without any nothing is judged.
             learning_rate: Learning rate in force at this step.
+            learning_rates: Lowest and highest learning rate since the call before.
             val_losses: Per-example values of the compared validation metric at this step, an array or a
                 tensor: the same examples in the same order each time. They tell how sure the validation value
                 is; their mean stands in for it where ``val`` has none.
+            probe_losses: The same values of a fixed part of the training set, measured as validation is (eval mode,
+                the validation loss, no augmentation): the same examples in the same order each time, fewer of
+                them from the beginning where there was no time for all.
 
         Returns:
             The diagnosis. After an error in the monitor itself it is the last one before it.
@@ -104,8 +111,9 @@ class Monitor:
         """
         if self._guard.on("monitor"):
             with self._guard.protect("monitor", still=_STILL_TRAINED):
-                observation = _observation(step, train, val, learning_rate)
-                return self._log(self._sampler.observe(observation, val_losses, self._analyzer.metrics))
+                observation = _observation(step, train, val, learning_rate, learning_rates)
+                metrics = self._analyzer.metrics
+                return self._log(self._sampler.observe(observation, val_losses, probe_losses, metrics))
         return self._analyzer.diagnosis(self.facts)
 
     def replay(self, observations: Iterable[Observation]) -> Diagnosis:
@@ -137,10 +145,24 @@ class Monitor:
 
     def know(self, facts: Facts) -> None:
         """Replace what is known of model, optimizer and data; integrations call this."""
+        facts = facts.model_copy(update={"unmeasured": self.facts.unmeasured})
         if facts == self.facts:
             return
         self.facts = facts
         self._write("facts", facts)
+
+    def cannot(self, id: str, reason: str | None) -> None:
+        """Say among what was not judged that something could not be measured; integrations call this.
+
+        Args:
+            id: What it is: ``probe``, ``val_losses``.
+            reason: Why, in one clause; None takes back what was said.
+        """
+        others = tuple(item for item in self.facts.unmeasured if item.id != id)
+        unmeasured = others if reason is None else (*others, NotJudged(id=id, reason=reason))
+        if unmeasured != self.facts.unmeasured:
+            self.facts = self.facts.model_copy(update={"unmeasured": unmeasured})
+            self._write("facts", self.facts)
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that decides, as plain values, to be saved in a checkpoint."""
@@ -190,7 +212,7 @@ class Monitor:
         report = Report(
             observation=observation,
             diagnosis=diagnosis,
-            gap=self._analyzer.gap(),
+            gap=diagnosis.gap.raw,
             best=self._analyzer.best(),
             alerts=alerts,
             stop=self._analyzer.stop if stopped is None else None,
@@ -237,6 +259,7 @@ def diagnose(
     train: Sequence[float] | None = None,
     steps: Sequence[int] | None = None,
     val_losses: Sequence[Any] | None = None,
+    probe_losses: Sequence[Any] | None = None,
     facts: Facts | None = None,
     metric: str = "loss",
     mode: str = "min",
@@ -250,6 +273,7 @@ def diagnose(
         steps: Steps of the evaluations, as many as ``val``; None counts from 0.
         val_losses: Per-example values of the metric: as many rows as ``val``, each of the same examples
             in the same order.
+        probe_losses: As many rows of a fixed part of the training set, measured as validation is.
         facts: What is known of model, optimizer and data.
         metric: Name of the metric, for messages.
         mode: ``min`` where lower is better, ``max`` where higher is better.
@@ -266,33 +290,45 @@ def diagnose(
         >>> diagnose(train=down, val=down[:10] + up[:20]).verdict
         'overfitting'
     """
-    for name, other in (("train", train), ("steps", steps), ("val_losses", val_losses)):
+    examples = {"val_losses": val_losses, "probe_losses": probe_losses}
+    for name, other in {"train": train, "steps": steps, **examples}.items():
         if other is not None and len(other) != len(val):
             raise UsageError(f"{name} must have as many values as val ({len(val)}) but has {len(other)}.")
-    rows = [None] * len(val) if val_losses is None else [as_losses(row) for row in val_losses]
-    if len({len(row) for row in rows if row is not None}) > 1:
-        raise UsageError("val_losses must have as many values in each row.")
+    rows = {name: _rows(name, given, len(val)) for name, given in examples.items()}
     monitor = Monitor(facts=facts, metric=metric, mode=mode, **settings)
     return monitor.replay(
         monitor._sampler.observe(
             _observation(
                 i if steps is None else steps[i], None if train is None else {metric: train[i]}, {metric: val[i]}, None
             ),
-            rows[i],
+            rows["val_losses"][i],
+            rows["probe_losses"][i],
             monitor._analyzer.metrics,
         )
         for i in range(len(val))
     )
 
 
+def _rows(name: str, given: Sequence[Any] | None, n: int) -> Sequence[Any]:
+    rows = [None] * n if given is None else [as_losses(row, name) for row in given]
+    if len({len(row) for row in rows if row is not None}) > 1:
+        raise UsageError(f"{name} must have as many values in each row.")
+    return rows
+
+
 def _observation(
-    step: int, train: Mapping[str, Any] | None, val: Mapping[str, Any] | None, learning_rate: float | None
+    step: int,
+    train: Mapping[str, Any] | None,
+    val: Mapping[str, Any] | None,
+    learning_rate: float | None,
+    learning_rates: tuple[float, float] | None = None,
 ) -> Observation:
     return Observation(
         step=int(step),
         train=_floats("train", train),
         val=_floats("val", val),
         learning_rate=None if learning_rate is None else float(learning_rate),
+        learning_rates=None if learning_rates is None else (float(learning_rates[0]), float(learning_rates[1])),
     )
 
 

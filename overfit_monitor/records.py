@@ -45,6 +45,37 @@ class Sampling(Record):
     change_error: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
 
 
+class Membership(Record):
+    """How well an example's loss alone tells whether the model was trained on it.
+
+    Attributes:
+        auc: Probability that a training example has a lower loss than a validation example; 0.5 is no difference.
+        low: Lower end of its 95 % interval.
+        high: Upper end of its 95 % interval.
+        tpr: Share of the training examples with a lower loss than all but 1 % of the validation examples.
+    """
+
+    auc: float = Field(ge=0.0, le=1.0)
+    low: float = Field(ge=0.0, le=1.0)
+    high: float = Field(ge=0.0, le=1.0)
+    tpr: float = Field(ge=0.0, le=1.0)
+
+
+class Probe(Record):
+    """A fixed part of the training set, measured as validation is: eval mode, validation loss, end of the epoch.
+
+    Attributes:
+        value: Mean over its examples, in the compared metric's own units.
+        sampling: How sure that mean is, and how it changed on the same examples since the lowest validation mean;
+            None where there are too few examples.
+        membership: What the losses tell about membership; None without per-example validation losses.
+    """
+
+    value: float = Field(allow_inf_nan=False)
+    sampling: Sampling | None = None
+    membership: Membership | None = None
+
+
 class Observation(Record):
     """One set of metric values at a step.
 
@@ -53,7 +84,9 @@ class Observation(Record):
         train: Train metrics by name (``{"loss": 0.4}``); may be empty.
         val: Validation metrics by the same names; may be empty.
         learning_rate: Learning rate in force at this step, None where unknown.
+        learning_rates: Lowest and highest learning rate since the observation before, None where unknown.
         sampling: What per-example losses of the compared validation metric tell, None where there were none.
+        probe: The training examples measured as validation is, None where they were not.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="strings")
@@ -62,7 +95,9 @@ class Observation(Record):
     train: dict[str, float] = Field(default_factory=dict)
     val: dict[str, float] = Field(default_factory=dict)
     learning_rate: float | None = None
+    learning_rates: tuple[float, float] | None = None
     sampling: Sampling | None = None
+    probe: Probe | None = None
 
 
 class Finding(Record):
@@ -159,6 +194,24 @@ class StopDecision(Record):
     metric: str | None = None
 
 
+class Gap(Record):
+    """The generalization gap, larger is worse, and how much of it is real.
+
+    Attributes:
+        raw: Validation minus train as they were logged, oriented; None without a train value.
+        like_for_like: Validation minus the probe, oriented: the gap without what comes from measuring train in
+            another way; None without a probe.
+        standard_error: Standard error of ``like_for_like`` from per-example losses, None where unknown.
+        artefact: ``raw`` minus ``like_for_like``: what dropout, augmentation, penalty terms and the mean over a moving
+            model add to the gap (or, below 0, hide of it); None where either is.
+    """
+
+    raw: float | None = None
+    like_for_like: float | None = None
+    standard_error: float | None = None
+    artefact: float | None = None
+
+
 class Diagnosis(Record):
     """What the analyzer says about one run, given everything up to ``step``.
 
@@ -174,6 +227,8 @@ class Diagnosis(Record):
         alarm_step: Step at which its alarm was raised.
         stop_step: Step at which the stopping policy would have stopped, None if it never did.
         metrics: What was compared with what.
+        gap: The generalization gap at ``step`` and what of it is real.
+        membership: Whether losses tell train from validation, at the last step at which that was measured.
         findings: Everything seen, worst first.
         recommendations: What to change, best first; empty where nothing is advised.
         not_judged: What was not judged, and why.
@@ -191,6 +246,8 @@ class Diagnosis(Record):
     alarm_step: int | None = None
     stop_step: int | None = None
     metrics: MetricChoice = MetricChoice()
+    gap: Gap = Gap()
+    membership: Membership | None = None
     findings: tuple[Finding, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     not_judged: tuple[NotJudged, ...] = ()

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from overfit_monitor.history import Evaluation
-from overfit_monitor.records import Mode, Sampling
+from overfit_monitor.records import Membership, Mode, Sampling
 from overfit_monitor.state import Stateful
 from overfit_monitor.stats.noise import StepNoise
 
@@ -33,6 +33,11 @@ class Signal(NamedTuple):
         mode: Direction of the metric before it was oriented: ``max`` says that the values here are negated.
         sampling: What per-example validation losses tell, in the metric's own units; None where there were none.
         others: Signals of the other metrics with a validation value at this evaluation, by name.
+        probe: Latest value of the train probe, oriented as ``train`` is; None before the first.
+        probe_step: Step at which the probe was measured last, None before the first.
+        learning_rates: Lowest and highest learning rate since the evaluation before, None where unknown.
+        probe_sampling: What the probe's per-example losses tell at this evaluation, in the metric's own units.
+        membership: Latest word on whether losses tell train from validation, None before the first.
     """
 
     step: int
@@ -48,6 +53,16 @@ class Signal(NamedTuple):
     mode: Mode = "min"
     sampling: Sampling | None = None
     others: Mapping[str, Signal] = MappingProxyType({})
+    probe: float | None = None
+    probe_step: int | None = None
+    learning_rates: tuple[float, float] | None = None
+    probe_sampling: Sampling | None = None
+    membership: Membership | None = None
+
+    @property
+    def like_for_like(self) -> float | None:
+        """The train value to compare validation with: the probe's where there is one, the logged one otherwise."""
+        return self.train if self.probe is None else self.probe
 
     @property
     def finite(self) -> bool:
@@ -61,6 +76,9 @@ class _State:
     best: float = math.inf
     best_step: int | None = None
     train_best: float = math.inf
+    probe: float | None = None
+    probe_step: int | None = None
+    membership: dict[str, float] | None = None
 
 
 class Signals(Stateful):
@@ -74,6 +92,7 @@ class Signals(Stateful):
 
     def __init__(self, *, mode: Mode = "min") -> None:
         self.mode = mode
+        self._sign = -1.0 if mode == "max" else 1.0
         self.state = _State()
         self._val_noise = StepNoise()
         self._train_noise = StepNoise()
@@ -95,6 +114,10 @@ class Signals(Stateful):
         if train is not None and math.isfinite(train):
             self._train_noise.update(train)
             state.train_best = min(state.train_best, train)
+        if evaluation.probe is not None:
+            state.probe, state.probe_step = _bounded(self._sign * evaluation.probe.value), evaluation.step
+            if evaluation.probe.membership is not None:
+                state.membership = evaluation.probe.membership.model_dump()
         return self.current(evaluation, others)
 
     def current(self, evaluation: Evaluation, others: Mapping[str, Signal] = MappingProxyType({})) -> Signal:
@@ -115,12 +138,16 @@ class Signals(Stateful):
             self.mode,
             evaluation.sampling,
             others,
+            state.probe,
+            state.probe_step,
+            evaluation.learning_rates,
+            None if evaluation.probe is None else evaluation.probe.sampling,
+            None if state.membership is None else Membership(**state.membership),
         )
 
     def _oriented(self, evaluation: Evaluation) -> tuple[float, float | None]:
-        sign = -1.0 if self.mode == "max" else 1.0
-        train = None if evaluation.train is None else _bounded(sign * evaluation.train)
-        return _bounded(sign * evaluation.val), train
+        train = None if evaluation.train is None else _bounded(self._sign * evaluation.train)
+        return _bounded(self._sign * evaluation.val), train
 
 
 def _bounded(value: float) -> float:
