@@ -3,7 +3,8 @@
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.errors import MonitorWarning, OverfitMonitorError, UnreadableError, UsageError
 from overfit_monitor.facts import Facts
-from overfit_monitor.monitor import Monitor, diagnose
+from overfit_monitor.finished import diagnose
+from overfit_monitor.monitor import Monitor
 from overfit_monitor.records import Diagnosis, Finding, NotJudged, Observation, Recommendation, Report
 
 __all__ = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from overfit_monitor.errors import MonitorWarning
+from overfit_monitor.errors import MonitorWarning, UsageError
 
 logger = logging.getLogger("overfit_monitor")
 
@@ -28,6 +28,7 @@ class Guard:
     def __init__(self, *, strict: bool = False) -> None:
         self.strict = strict
         self._off: set[str] = set()
+        self._told: set[str] = set()
 
     def on(self, part: str) -> bool:
         """Return whether the part still works."""
@@ -44,9 +45,22 @@ class Guard:
             self._off.add(part)
             self.warn(f"{part} is off after {type(error).__name__}: {error}; training goes on and {still}.")
 
+    def complain(self, about: str, message: str) -> None:
+        """Warn of something that the caller got wrong, once for each thing that it is about.
+
+        Raises:
+            UsageError: With ``strict``.
+        """
+        if self.strict:
+            raise UsageError(message)
+        if about not in self._told:
+            self._told.add(about)
+            self.warn(message)
+
     def warn(self, message: str) -> None:
         """Warn once, without ever raising from the training loop's point of view."""
         try:
             warnings.warn(f"overfit-monitor: {message}", MonitorWarning, stacklevel=4)
-        except MonitorWarning as error:  # warnings are errors here, and even so no run is killed
-            logger.error("%s", error)  # noqa: TRY400
+        except Exception:  # noqa: BLE001 - warnings are errors here, or are shown by code that fails
+            with suppress(Exception):
+                logger.error("overfit-monitor: %s", message)  # noqa: TRY400

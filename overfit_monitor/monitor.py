@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -12,19 +11,14 @@ from typing import Any, Self
 from overfit_monitor.advice import advise
 from overfit_monitor.analyzer import Analyzer, as_observation
 from overfit_monitor.config import MonitorConfig
-from overfit_monitor.errors import UsageError
-from overfit_monitor.examples import as_losses
 from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
-from overfit_monitor.journal import FILE_NAME, Journal, read_journal
+from overfit_monitor.outlets import Outlets
 from overfit_monitor.plotting import Curves
 from overfit_monitor.records import Diagnosis, Finding, NotJudged, Observation, Report
 from overfit_monitor.sampler import Sampler
-from overfit_monitor.sinks import Sink, installed_sinks
+from overfit_monitor.sinks import Sink
 
-logger = logging.getLogger("overfit_monitor")
-
-_STILL_JUDGED = "everything is judged as before"
 _STILL_TRAINED = "nothing is judged from here on"
 
 
@@ -68,14 +62,11 @@ class Monitor:
         self._guard = Guard(strict=self.config.strict)
         self._analyzer = Analyzer(self.config)
         self._sampler = Sampler(self.config, self._guard)
-        self._raised: frozenset[tuple[str, int | None]] = frozenset()
-        self._journal: Journal | None = None
-        self._sinks: dict[str, Sink] = dict(sinks or {})
-        if self.run_dir is not None:
-            with self._guard.protect("journal", still=_STILL_JUDGED):
-                self._open_journal(self.run_dir)
-            if sinks is None and self._guard.on("journal"):  # a folder that takes no journal takes nothing else
-                self._sinks = installed_sinks(self.run_dir, self._guard)
+        self._outlets = Outlets(self.run_dir, sinks, self._guard)
+        for observation in self._outlets.earlier():
+            self._analyzer.update(observation)
+        self._raised = self._now_raised()
+        self._outlets.open({"start": {"config": self.config.model_dump()}, "facts": self.facts})
 
     def log(
         self,
@@ -111,9 +102,16 @@ class Monitor:
         """
         if self._guard.on("monitor"):
             with self._guard.protect("monitor", still=_STILL_TRAINED):
-                observation = _observation(step, train, val, learning_rate, learning_rates)
-                metrics = self._analyzer.metrics
-                return self._log(self._sampler.observe(observation, val_losses, probe_losses, metrics))
+                observation = Observation(
+                    step=int(step),
+                    train=self._numbers("train", train),
+                    val=self._numbers("val", val),
+                    learning_rate=None if learning_rate is None else float(learning_rate),
+                    learning_rates=None
+                    if learning_rates is None
+                    else (float(learning_rates[0]), float(learning_rates[1])),
+                )
+                return self._log(self.sampled(observation, val_losses, probe_losses))
         return self._analyzer.diagnosis(self.facts)
 
     def replay(self, observations: Iterable[Observation]) -> Diagnosis:
@@ -125,6 +123,10 @@ class Monitor:
         for observation in observations:
             self._analyzer.update(observation)
         return self.diagnosis
+
+    def sampled(self, observation: Observation, val_losses: Any, probe_losses: Any) -> Observation:
+        """Return the observation with what per-example losses tell, as `log` would take it in."""
+        return self._sampler.observe(observation, val_losses, probe_losses, self._analyzer.metrics)
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -149,7 +151,7 @@ class Monitor:
         if facts == self.facts:
             return
         self.facts = facts
-        self._write("facts", facts)
+        self._outlets.write("facts", facts)
 
     def cannot(self, id: str, reason: str | None) -> None:
         """Say among what was not judged that something could not be measured; integrations call this.
@@ -162,7 +164,7 @@ class Monitor:
         unmeasured = others if reason is None else (*others, NotJudged(id=id, reason=reason))
         if unmeasured != self.facts.unmeasured:
             self.facts = self.facts.model_copy(update={"unmeasured": unmeasured})
-            self._write("facts", self.facts)
+            self._outlets.write("facts", self.facts)
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that decides, as plain values, to be saved in a checkpoint."""
@@ -173,25 +175,18 @@ class Monitor:
         before = list(self._analyzer.history)
         self._analyzer.load_state_dict(state)
         self._sampler.load_state_dict(state.get("examples"))
-        self._raised = self._now_raised(self._analyzer.findings(self.facts))
+        self._raised = self._now_raised()
         now = list(self._analyzer.history)
         same = next(
             (i for i, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), min(len(before), len(now))
         )
         name = self._analyzer.metrics.val or "loss"
         for evaluation in now[same:]:
-            self._write("observation", as_observation(name, evaluation))
+            self._outlets.write("observation", as_observation(name, evaluation))
 
     def close(self) -> None:
         """Close the journal and all sinks; closing twice is fine."""
-        for name, sink in self._sinks.items():
-            if self._guard.on(name):
-                with self._guard.protect(name, still=_STILL_JUDGED):
-                    sink.close()
-        self._sinks = {}
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+        self._outlets.close()
 
     def __enter__(self) -> Self:
         return self
@@ -203,10 +198,10 @@ class Monitor:
 
     def _log(self, observation: Observation) -> Diagnosis:
         stopped = self._analyzer.stop
-        self._write("observation", observation)
+        self._outlets.write("observation", observation)
         self._analyzer.update(observation)
         diagnosis = self.diagnosis
-        raised = self._now_raised(diagnosis.findings)
+        raised = _raised(diagnosis.findings)
         alerts = tuple(f for f in diagnosis.findings if (f.id, f.alarm_step) in raised - self._raised)
         self._raised = raised
         report = Report(
@@ -217,126 +212,27 @@ class Monitor:
             alerts=alerts,
             stop=self._analyzer.stop if stopped is None else None,
         )
-        self._send(report)
+        self._outlets.send(report)
         return diagnosis
 
-    def _send(self, report: Report) -> None:
-        for alert in report.alerts:
-            logger.warning("overfit-monitor: step %s: %s: %s", report.observation.step, alert.id, alert.message)
-            self._write("alert", alert)
-        if report.stop is not None:
-            logger.warning("overfit-monitor: step %s: stop: %s", report.stop.step, report.stop.message)
-            self._write("stop", report.stop)
-        for name, sink in self._sinks.items():
-            if self._guard.on(name):
-                with self._guard.protect(name, still=_STILL_JUDGED):
-                    sink.write(report)
+    def _numbers(self, split: str, metrics: Mapping[str, Any] | None) -> dict[str, float]:
+        values = {}
+        for name, value in (metrics or {}).items():
+            try:
+                values[str(name)] = float(value)
+            except (TypeError, ValueError, RuntimeError):  # a tensor that is no number raises the last
+                message = f"{split} metric {name!r} must be a number but got {_short(value)}."
+                self._guard.complain(f"{split} {name}", f"{message} It is left out where it is none.")
+        return values
 
-    def _write(self, kind: str, record: Any) -> None:
-        if self._journal is not None and self._guard.on("journal"):
-            with self._guard.protect("journal", still=_STILL_JUDGED):
-                self._journal.write(kind, record)
-
-    def _open_journal(self, run_dir: Path) -> None:
-        path = run_dir / FILE_NAME
-        if path.exists():
-            for entry in read_journal(path):
-                if entry.kind == "observation":
-                    self._analyzer.update(Observation(**entry.record))
-            self._raised = self._now_raised(self._analyzer.findings(self.facts))
-        self._journal = Journal(run_dir)
-        self._journal.write("start", {"config": self.config.model_dump()})
-        self._journal.write("facts", self.facts)
-
-    @staticmethod
-    def _now_raised(findings: Iterable[Finding]) -> frozenset[tuple[str, int | None]]:
-        return frozenset((f.id, f.alarm_step) for f in findings if f.severity != "info")
+    def _now_raised(self) -> frozenset[tuple[str, int | None]]:
+        return _raised(self._analyzer.findings(self.facts))
 
 
-def diagnose(
-    *,
-    val: Sequence[float],
-    train: Sequence[float] | None = None,
-    steps: Sequence[int] | None = None,
-    val_losses: Sequence[Any] | None = None,
-    probe_losses: Sequence[Any] | None = None,
-    facts: Facts | None = None,
-    metric: str = "loss",
-    mode: str = "min",
-    **settings: Any,
-) -> Diagnosis:
-    """Diagnose a finished run from its curves.
-
-    Args:
-        val: Validation values, one for each evaluation.
-        train: Train values, as many as ``val``; None where there are none.
-        steps: Steps of the evaluations, as many as ``val``; None counts from 0.
-        val_losses: Per-example values of the metric: as many rows as ``val``, each of the same examples
-            in the same order.
-        probe_losses: As many rows of a fixed part of the training set, measured as validation is.
-        facts: What is known of model, optimizer and data.
-        metric: Name of the metric, for messages.
-        mode: ``min`` where lower is better, ``max`` where higher is better.
-        **settings: The other fields of `MonitorConfig`.
-
-    Returns:
-        The diagnosis, the very same as a `Monitor` that watched the run live.
-
-    Raises:
-        UsageError: The lengths differ, or a setting cannot be right.
-
-    Example:
-        >>> down, up = [1.0 / (1 + i) for i in range(30)], [0.1 + 0.01 * i for i in range(30)]
-        >>> diagnose(train=down, val=down[:10] + up[:20]).verdict
-        'overfitting'
-    """
-    examples = {"val_losses": val_losses, "probe_losses": probe_losses}
-    for name, other in {"train": train, "steps": steps, **examples}.items():
-        if other is not None and len(other) != len(val):
-            raise UsageError(f"{name} must have as many values as val ({len(val)}) but has {len(other)}.")
-    rows = {name: _rows(name, given, len(val)) for name, given in examples.items()}
-    monitor = Monitor(facts=facts, metric=metric, mode=mode, **settings)
-    return monitor.replay(
-        monitor._sampler.observe(
-            _observation(
-                i if steps is None else steps[i], None if train is None else {metric: train[i]}, {metric: val[i]}, None
-            ),
-            rows["val_losses"][i],
-            rows["probe_losses"][i],
-            monitor._analyzer.metrics,
-        )
-        for i in range(len(val))
-    )
+def _raised(findings: Iterable[Finding]) -> frozenset[tuple[str, int | None]]:
+    return frozenset((f.id, f.alarm_step) for f in findings if f.severity != "info")
 
 
-def _rows(name: str, given: Sequence[Any] | None, n: int) -> Sequence[Any]:
-    rows = [None] * n if given is None else [as_losses(row, name) for row in given]
-    if len({len(row) for row in rows if row is not None}) > 1:
-        raise UsageError(f"{name} must have as many values in each row.")
-    return rows
-
-
-def _observation(
-    step: int,
-    train: Mapping[str, Any] | None,
-    val: Mapping[str, Any] | None,
-    learning_rate: float | None,
-    learning_rates: tuple[float, float] | None = None,
-) -> Observation:
-    return Observation(
-        step=int(step),
-        train=_floats("train", train),
-        val=_floats("val", val),
-        learning_rate=None if learning_rate is None else float(learning_rate),
-        learning_rates=None if learning_rates is None else (float(learning_rates[0]), float(learning_rates[1])),
-    )
-
-
-def _floats(split: str, metrics: Mapping[str, Any] | None) -> dict[str, float]:
-    values = {}
-    for name, value in (metrics or {}).items():
-        try:
-            values[str(name)] = float(value)
-        except (TypeError, ValueError):
-            raise UsageError(f"{split} metric {name!r} must be a number but got {value!r}.") from None
-    return values
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."

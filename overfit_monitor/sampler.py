@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from overfit_monitor.config import MonitorConfig
-from overfit_monitor.errors import UsageError
 from overfit_monitor.examples import Array, Examples, as_losses, mean_of
 from overfit_monitor.guard import Guard
 from overfit_monitor.metrics import choose, direction
@@ -37,7 +36,6 @@ class Sampler:
         self.examples: Examples | None = None
         self._config = config
         self._guard = guard
-        self._told: set[str] = set()
 
     def observe(
         self, observation: Observation, val_losses: Any, probe_losses: Any, metrics: MetricChoice
@@ -60,7 +58,7 @@ class Sampler:
         self._rewind(observation, name)
         compared, mode = self._compared(observation, metrics)
         if compared != name:
-            self._complain("metric", _OTHER_METRIC.format(name=name, compared=compared))
+            self._guard.complain("metric", _OTHER_METRIC.format(name=name, compared=compared))
             return observation
         return observation.model_copy(update=self._told_by(observation.step, val, probe, mode))
 
@@ -81,7 +79,7 @@ class Sampler:
         with self._guard.protect(name, still=_STILL):
             losses = as_losses(given, name)
         if losses is not None and not len(losses):
-            self._complain(f"empty {name}", _EMPTY.format(name=name))
+            self._guard.complain(f"empty {name}", _EMPTY.format(name=name))
             return None
         return losses
 
@@ -104,13 +102,6 @@ class Sampler:
             self.examples = Examples(mode=mode)
         n = self.examples.n
         if val is not None and n is not None and n != len(val):
-            self._complain("length", _LENGTH.format(now=len(val), step=step, before=n))
+            self._guard.complain("length", _LENGTH.format(now=len(val), step=step, before=n))
         sampling, found = self.examples.update(step, val, probe)
         return {"sampling": sampling, "probe": found}
-
-    def _complain(self, kind: str, message: str) -> None:
-        if self._guard.strict:
-            raise UsageError(message)
-        if kind not in self._told:
-            self._told.add(kind)
-            self._guard.warn(message)

@@ -21,10 +21,13 @@ def no_unexpected_fault():
     """Fail where a part of the monitor was switched off and no test waited for the warning.
 
     Warnings are errors in the tests, and `Guard` turns a warning that is an error into a log record.
+
+    Yields:
+        These records, for a test that waits for them and clears the list.
     """
     errors = _Errors()
     logger = logging.getLogger("overfit_monitor")
     logger.addHandler(errors)
-    yield
+    yield errors.messages
     logger.removeHandler(errors)
     assert not errors.messages

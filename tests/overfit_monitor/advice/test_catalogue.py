@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import overfit_monitor.advice as package
+from overfit_monitor import diagnose
 from overfit_monitor.advice import CATALOGUE, Rule, advise
 from overfit_monitor.facts import Facts
-from overfit_monitor.monitor import diagnose
 from overfit_monitor.testing.rule_checks import CHECKS, OVERFIT, dense_network, image_network, rule_checks
 
 DOCS = Path(__file__).parents[3] / "docs" / "recommendations"
