@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import logging
 import math
 import weakref
 
@@ -45,6 +46,7 @@ def test_three_lines_stop_an_overfitting_run_and_bring_the_best_weights_back(tas
 
 
 def test_the_verdict_and_the_alert_of_an_overfitting_run(task, caplog):
+    caplog.set_level(logging.WARNING, logger="overfit_monitor")  # the demo, run in this process, silences it
     monitor = watch(task.model, optimizer=task.optimizer, criterion=task.criterion, patience=25, strict=True)
     for _ in monitor.epochs(60):
         task.train_epoch()
