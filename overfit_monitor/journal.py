@@ -4,18 +4,21 @@ One record a line, handed to the operating system before `Journal.write`
 returns, so that a killed process loses nothing that was logged. A line cut off
 by a crash is closed by the next writer and skipped by the reader, which says
 where. Kinds: ``start`` (version and settings), ``facts``, ``observation``,
-``alert``, ``stop``.
+``alert``, ``stop``, and ``resume``: a checkpoint was loaded, and of the observations
+before this line only the first ``observations`` count.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
+
+from overfit_monitor.records import Observation
 
 FILE_NAME = "overfit-monitor.jsonl"
 LONGEST_LINE = 1 << 20  # a longer one is none of ours and is read in pieces that cannot be parsed
@@ -88,3 +91,18 @@ def _parse(number: int, line: bytes) -> Entry:
         return Entry(number, str(entry["kind"]), dict(entry["record"]))
     except (ValueError, TypeError, KeyError):
         return Entry(number, "", {})
+
+
+def observations(entries: Iterable[Entry]) -> list[Observation]:
+    """Return the observations that count, in order.
+
+    Raises:
+        ValidationError: A record is no observation.
+    """
+    found: list[Observation] = []
+    for entry in entries:
+        if entry.kind == "observation":
+            found.append(Observation(**entry.record))
+        elif entry.kind == "resume":
+            del found[int(entry.record["observations"]) :]
+    return found

@@ -63,8 +63,9 @@ class Monitor:
         self._analyzer = Analyzer(self.config)
         self._sampler = Sampler(self.config, self._guard)
         self._outlets = Outlets(self.run_dir, sinks, self._guard)
+        self._observed = 0
         for observation in self._outlets.earlier():
-            self._analyzer.update(observation)
+            self._take_in(observation)
         self._raised = self._now_raised()
         self._outlets.open({"start": {"config": self.config.model_dump()}, "facts": self.facts})
 
@@ -121,7 +122,7 @@ class Monitor:
         errors are raised.
         """
         for observation in observations:
-            self._analyzer.update(observation)
+            self._take_in(observation)
         return self.diagnosis
 
     def sampled(self, observation: Observation, val_losses: Any, probe_losses: Any) -> Observation:
@@ -168,21 +169,25 @@ class Monitor:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that decides, as plain values, to be saved in a checkpoint."""
-        return self._analyzer.state_dict() | {"examples": self._sampler.state_dict()}
+        return self._analyzer.state_dict() | {"examples": self._sampler.state_dict(), "observed": self._observed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint. The journal is brought to the same state."""
-        before = list(self._analyzer.history)
+        before, observed = list(self._analyzer.history), self._observed
         self._analyzer.load_state_dict(state)
         self._sampler.load_state_dict(state.get("examples"))
         self._raised = self._now_raised()
         now = list(self._analyzer.history)
-        same = next(
-            (i for i, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), min(len(before), len(now))
-        )
-        name = self._analyzer.metrics.val or "loss"
-        for evaluation in now[same:]:
-            self._outlets.write("observation", as_observation(name, evaluation))
+        self._observed = int(state.get("observed", len(now)))
+        if self._observed <= observed and repr(now) == repr(before[: len(now)]):  # repr: NaN is like itself here
+            if self._observed < observed:
+                self._outlets.write("resume", {"observations": self._observed})
+            return
+        if observed:
+            self._outlets.write("resume", {"observations": 0})
+        self._observed = len(now)
+        for evaluation in now:
+            self._outlets.write("observation", as_observation(self._analyzer.metrics.val or "loss", evaluation))
 
     def close(self) -> None:
         """Close the journal and all sinks; closing twice is fine."""
@@ -199,7 +204,7 @@ class Monitor:
     def _log(self, observation: Observation) -> Diagnosis:
         stopped = self._analyzer.stop
         self._outlets.write("observation", observation)
-        self._analyzer.update(observation)
+        self._take_in(observation)
         diagnosis = self.diagnosis
         raised = _raised(diagnosis.findings)
         alerts = tuple(f for f in diagnosis.findings if (f.id, f.alarm_step) in raised - self._raised)
@@ -214,6 +219,10 @@ class Monitor:
         )
         self._outlets.send(report)
         return diagnosis
+
+    def _take_in(self, observation: Observation) -> None:
+        self._observed += 1
+        self._analyzer.update(observation)
 
     def _numbers(self, split: str, metrics: Mapping[str, Any] | None) -> dict[str, float]:
         values = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, final
 
 from overfit_monitor.guard import Guard
-from overfit_monitor.journal import FILE_NAME, Journal, read_journal
+from overfit_monitor.journal import FILE_NAME, Journal, observations, read_journal
 from overfit_monitor.records import Observation, Report
 from overfit_monitor.sinks import Sink, installed_sinks
 from overfit_monitor.worker import Worker
@@ -104,4 +104,4 @@ class Outlets:
 def _observations(path: Path) -> list[Observation]:
     if not path.exists():
         return []
-    return [Observation(**entry.record) for entry in read_journal(path) if entry.kind == "observation"]
+    return observations(read_journal(path))

@@ -77,6 +77,8 @@ class _Content:
                 self._take_observation(Observation(**entry.record))
             elif entry.kind == "facts":
                 self.facts = Facts(**entry.record)
+            elif entry.kind == "resume":
+                del self.observations[_count(entry.record) :]
             elif entry.kind == "start":
                 self.settings = _settings(entry.record)
             elif not entry.kind:
@@ -104,6 +106,13 @@ def _name(path: Path, root: Path) -> str:
     if path.name != FILE_NAME:
         return run_name(path, root)
     return run_name(path.parent, root) if path.parent != root else printable(path.resolve().parent.name)
+
+
+def _count(record: dict[str, Any]) -> int:
+    count = record.get("observations")
+    if not isinstance(count, int) or count < 0:
+        raise TypeError
+    return count
 
 
 def _settings(record: dict[str, Any]) -> dict[str, Any]:
