@@ -11,13 +11,11 @@ from torch import Tensor, nn
 
 from overfit_monitor import Diagnosis, Facts, Monitor, UsageError
 from overfit_monitor.guard import Guard
-from overfit_monitor_torch.facts import looks_at_images, read_facts
-from overfit_monitor_torch.hooks import InputLook
+from overfit_monitor_torch.known import FactReader
 from overfit_monitor_torch.losses import PART, LossMeter, LossSummary, Split
 from overfit_monitor_torch.weights import BestWeights
 
 _WEIGHTS = "best weights"
-_FACTS = "facts"
 _RATE = "learning rate"
 _SPLITS: tuple[Split, ...] = ("train", "val")
 
@@ -51,18 +49,24 @@ class TorchMonitor:
         self._guard = Guard(strict=strict)
         self._model = model = _unwrapped(model)
         self._optimizer = optimizer
-        self._known = {"criterion": criterion, "train_data": train_data, "val_data": val_data}
         self._best = BestWeights(model) if restore_best_weights else None
         self._meter = LossMeter(model, criterion, self._guard) if isinstance(criterion, nn.Module) else None
-        self._look = InputLook(model, self._guard) if looks_at_images(model) is None else None
+        self._facts = FactReader(
+            monitor,
+            model,
+            self._guard,
+            optimizer=optimizer,
+            criterion=criterion,
+            train_data=train_data,
+            val_data=val_data,
+        )
         self._in_epochs = False
         self._epoch_rate: float | None = None
         self._logged: set[Split] = set()
         self._counted: dict[Split, LossSummary] = {}
         self._said: set[str] = set()
-        self._reads_facts = monitor.facts == Facts()
         self._read_facts()
-        closers = [part.close for part in (self._meter, self._look, monitor if owns_monitor else None) if part]
+        closers = [part.close for part in (self._meter, self._facts, monitor if owns_monitor else None) if part]
         # Also runs when the program ends without close(): a sink may hold what it has not written yet.
         self._closer = weakref.finalize(self, _close, closers)
 
@@ -257,20 +261,8 @@ class TorchMonitor:
         return None
 
     def _read_facts(self, *, last: bool = False) -> None:
-        """Read the facts at the start, and a last time when the model has run and an epoch was counted."""
-        if not self._reads_facts or not self._guard.on(_FACTS):
-            return
-        self._reads_facts = not last
-        with self._guard.protect(_FACTS, still="everything is judged as before"):
-            facts = read_facts(
-                self._model,
-                optimizer=self._optimizer,
-                **self._known,
-                early_stopping=True if self._in_epochs and self._best is not None else None,
-                counted=self._counted,
-                input_dim=None if self._look is None else self._look.dim,
-            )
-            self.monitor.know(facts)
+        stopping = True if self._in_epochs and self._best is not None else None
+        self._facts.read(self._counted, early_stopping=stopping, last=last)
 
     def _say(self, message: str) -> None:
         if message not in self._said:

@@ -123,7 +123,7 @@ def test_strict_raises_the_fault(task, monkeypatch, owner, method, _message):
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("overfit_monitor_torch.monitor.read_facts", "facts is off after RuntimeError"),
+        ("overfit_monitor_torch.known.read_facts", "facts is off after RuntimeError"),
         ("overfit_monitor_torch.hooks.first_tensor", "facts is off after RuntimeError"),
         ("overfit_monitor.analyzer.Analyzer.update", "monitor is off after RuntimeError"),
     ],
