@@ -20,7 +20,10 @@ from overfit_monitor_tensorboard.names import (
     BEST_TAG,
     GAP_TAG,
     LEVEL_TAG,
+    MEMBERSHIP_TAG,
     PLUGIN_NAME,
+    PROBE_TAG,
+    REAL_GAP_TAG,
     SUB_FOLDER,
     SUMMARY_TAG,
     TRAIN_TAG,
@@ -149,6 +152,10 @@ def _curves(report: Report, *, evaluated: bool) -> list[Any]:
         values[VAL_TAG] = report.observation.val[metrics.val or ""]
         values[GAP_TAG] = report.gap
         values[BEST_TAG] = report.best
+        values[REAL_GAP_TAG] = report.diagnosis.gap.like_for_like
+        if (probe := report.observation.probe) is not None:
+            values[PROBE_TAG] = probe.value
+            values[MEMBERSHIP_TAG] = probe.membership.auc if probe.membership is not None else None
         values[LEVEL_TAG] = float(level(report.diagnosis.findings))
     return [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items() if value is not None]
 

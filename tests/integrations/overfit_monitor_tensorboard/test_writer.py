@@ -276,6 +276,18 @@ def test_metric_and_mode_come_back(tmp_path):
     assert written(tmp_path).curves["overfit/gap"][-1] == (19, 1.0)
 
 
+def test_what_a_probe_measured_is_drawn(tmp_path):
+    losses = np.arange(30.0)
+    with Monitor(tmp_path, sinks={"t": event_sink(tmp_path)}, strict=True) as monitor:
+        monitor.log(step=0, train={"loss": 20.0}, val_losses=losses, probe_losses=losses - 2.0)
+        monitor.log(step=1, train={"loss": 20.0}, val={"loss": 1.0})
+    curves = written(tmp_path).curves
+    assert curves["overfit/like_for_like_gap"] == [(0, 2.0)]
+    assert curves["overfit/train_probe"] == [(0, 12.5)]
+    ((step, auc),) = curves["overfit/membership_auc"]
+    assert (step, auc) == (0, pytest.approx(monitor.diagnosis.membership.auc))
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\xff", b"[]", b"7", b"{}", b'{"version": 2}', b'{"version": 1, "alerts": 3}', b"[" * 100_000]
 )
