@@ -139,7 +139,8 @@ def unchanged(data: Any) -> Iterator[None]:
     The generators (PyTorch, NumPy, Python) are looked for in its attributes and in theirs, a few levels deep.
     Attributes are put back on the data set and on data sets that it wraps only: a file that was opened on
     the first read must not be inherited by the worker processes, and a counter must not count our reads.
-    What changes inside an attribute, as a list that is appended to, stays.
+    What changes inside an attribute, as a list that is appended to, stays. Each reading takes the data set's
+    own generators up where training has them.
     """
     found = list(_reachable(data))
     generators = [put_back for value in found if (put_back := _generator(value)) is not None]
@@ -175,7 +176,10 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _same_buffers(module: nn.Module) -> Iterator[None]:
-    """Put back buffers that a module writes to even in eval mode; both the tensor and what is in it."""
+    """Put back buffers that a module writes to even in eval mode, both the tensor and what is in it.
+
+    What was not written stays untouched: a graph that waits for its backward pass may need it as it is.
+    """
     kept = [
         (part._buffers, name, value, value._version, value.clone())
         for part in module.modules()
@@ -186,7 +190,8 @@ def _same_buffers(module: nn.Module) -> Iterator[None]:
         yield
     finally:
         for buffers, name, value, version, copy in kept:
-            if value._version != version:
+            # Batch normalization writes without counting it as a version.
+            if value._version != version or not torch.equal(value, copy):
                 value.copy_(copy)
             if buffers.get(name) is not value:
                 buffers[name] = value
