@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final, NamedTuple, final
@@ -16,6 +18,8 @@ FIRST_SECONDS: Final = 1e-3
 _GROWTH: Final = 0.7
 # A running measurement may take twice what was expected: stopping it would change its size for a passing disturbance.
 _PATIENCE: Final = 2.0
+# The size is doubled as well where all examples together take less than this part of the time that is the same anyway.
+_FREE: Final = 1 / 3
 _REMEMBERED: Final = 5
 
 
@@ -96,6 +100,8 @@ class Budget(Stateful):
         self.size = size
         self.smallest = min(smallest, size)
         self.state = _State(size=size)
+        # What the planned size is expected to take, so that an evaluation that is left out costs next to nothing.
+        self._expected = 0.0
 
     @property
     def known(self) -> bool:
@@ -117,18 +123,18 @@ class Budget(Stateful):
     @property
     def limit(self) -> float:
         """Seconds after which a measurement that begins now has to end."""
-        return max(self.allowance, _PATIENCE * self.expected(self.state.size)) if self.known else self.allowance
+        return max(self.allowance, _PATIENCE * self._expected) if self.known else self.allowance
 
     @property
     def due(self) -> bool:
         """Whether something may be measured at this evaluation."""
-        return self.allowance >= (self.expected(self.state.size) if self.known else FIRST_SECONDS)
+        return self.allowance >= (self._expected if self.known else FIRST_SECONDS)
 
     def expected(self, examples: int) -> float:
         """Return the seconds that a measurement of so many examples is expected to take, 0 before the first."""
         if not self.known:
             return 0.0
-        return median(self.state.fixed) + self.each * examples
+        return self._fixed + self.each * examples
 
     def trained(self, seconds: float) -> None:
         """Take in an evaluation.
@@ -148,7 +154,12 @@ class Budget(Stateful):
             each: Seconds for each example.
         """
         if not self.known:
-            self.state.fixed, self.state.each, self.state.guessed = [0.0], [max(0.0, each)], True
+            self.state.each, self.state.guessed = [max(0.0, each)], True
+            self._expected = self.expected(self.state.size)
+
+    def idle(self, seconds: float) -> None:
+        """Take in the time that an evaluation at which nothing was measured took all the same."""
+        self.state.seconds += max(0.0, seconds)
 
     def spent(self, seconds: float, *, examples: int = 0, evaluating: float = 0.0, once: float = 0.0) -> None:
         """Take in a measurement, and plan the next.
@@ -166,9 +177,16 @@ class Budget(Stateful):
                 state.fixed, state.each, state.guessed = [], [], False
             state.measurements += 1
             _remember(state.each, max(0.0, evaluating) / examples)
-            _remember(state.fixed, max(0.0, seconds - evaluating - once))
         if self.known:
+            # Also where it came to nothing: else the next would be tried too early again.
+            _remember(state.fixed, max(0.0, seconds - evaluating - once))
             self._settle()
+
+    def at_most(self, examples: int) -> None:
+        """Plan for so many examples at most, because there turned out to be no more; at least 1."""
+        self.size, self.smallest = min(self.size, examples), min(self.smallest, examples)
+        self.state.size = min(self.state.size, examples)
+        self._expected = self.expected(self.state.size)
 
     def spending(self) -> Spending:
         """Return what was spent so far and what is planned."""
@@ -188,6 +206,11 @@ class Budget(Stateful):
         """Continue from a state that `state_dict` returned; the size stays within what is wanted here."""
         super().load_state_dict(state)
         self.state.size = max(self.smallest, min(self.size, self.state.size))
+        self._expected = self.expected(self.state.size)
+
+    @property
+    def _fixed(self) -> float:
+        return median(self.state.fixed) if self.state.fixed else 0.0
 
     def _comes_in(self) -> float:
         """Return the seconds that may be spent for each evaluation."""
@@ -196,11 +219,74 @@ class Budget(Stateful):
         return self.share * median(self.state.between) if self.state.between else 0.0
 
     def _settle(self) -> None:
-        state, comes_in = self.state, self._comes_in()
-        while state.size > self.smallest and self.expected(state.size) > comes_in:
+        state, comes_in, fixed, each = self.state, self._comes_in(), self._fixed, self.each
+        # Fewer examples save little where most of the time is the same for any number.
+        while state.size > self.smallest and fixed + each * state.size > comes_in and each * state.size > fixed:
             state.size = max(self.smallest, state.size // 2)
-        while state.size < self.size and self.expected(2 * state.size) <= _GROWTH * comes_in:
+        while state.size < self.size and (
+            fixed + 2 * each * state.size <= _GROWTH * comes_in or each * state.size < fixed * _FREE
+        ):
             state.size = min(self.size, 2 * state.size)
+        self._expected = fixed + each * state.size
+
+
+@final
+class Measuring:
+    """The clock of one measurement, taken in parts of which the last one stays within the budget's limit.
+
+    Args:
+        budget: What allows it, and what it is charged to.
+        clock: Returns seconds.
+
+    Attributes:
+        examples: Examples measured so far.
+    """
+
+    def __init__(self, budget: Budget, clock: Callable[[], float]) -> None:
+        self.examples = 0
+        self._budget = budget
+        self._clock = clock
+        self._limit = budget.limit
+        self._evaluating = 0.0
+        self._once = 0.0
+        self._begin = clock()
+
+    @property
+    def over(self) -> bool:
+        """Whether its time is over."""
+        return self._clock() - self._begin >= self._limit
+
+    @property
+    def wanted(self) -> bool:
+        """Whether more examples are wanted."""
+        return self.examples < self._budget.state.size
+
+    def fits(self, examples: int) -> bool:
+        """Return whether so many examples more are wanted at once, and whether there is time for them."""
+        if self.examples and self.examples + examples > self._budget.state.size:
+            return False
+        each = self._evaluating / self.examples if self.examples else self._budget.each
+        return self._clock() - self._begin + each * examples <= self._limit
+
+    @contextmanager
+    def evaluating(self, examples: int) -> Iterator[None]:
+        """Count the time of a part with so many examples."""
+        begin = self._clock()
+        yield
+        self._evaluating += self._clock() - begin
+        self.examples += examples
+
+    @contextmanager
+    def once(self) -> Iterator[None]:
+        """Count time that will not be needed again."""
+        begin = self._clock()
+        yield
+        self._once += self._clock() - begin
+
+    def end(self) -> None:
+        """Charge the time to the budget, also after an error."""
+        seconds = self._clock() - self._begin
+        self._budget.spent(seconds, examples=self.examples, evaluating=self._evaluating, once=self._once)
 
 
 def _remember(values: list[float], value: float) -> None:

@@ -98,6 +98,8 @@ class FixedPart:
         Raises:
             BaseException: What the data set or its collate function raised; what was loaded is dropped.
         """
+        if self.full and not self._pending:
+            return False
         try:
             with same_random_state() as now, unchanged(self._dataset):
                 if self._stream is None:

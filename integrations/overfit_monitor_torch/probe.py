@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any, Final, NamedTuple, final
 
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from overfit_monitor import UsageError
-from overfit_monitor.budget import Budget, Spending
+from overfit_monitor.budget import Budget, Measuring, Spending
 from overfit_monitor_torch.part import FixedPart, moved
 from overfit_monitor_torch.pointwise import Parts, Pointwise
 from overfit_monitor_torch.undisturbed import RandomState, device_of, undisturbed
@@ -108,6 +107,8 @@ class TrainProbe:
         self._asked = asked or loss_fn is not None or probe_data is not None
         self._clock = clock
         self._since = clock()
+        self._names: tuple[str, ...] = ()
+        self._class_numbers: npt.NDArray[np.int64] | None = None
         self.reason = self._part.reason or (self._pointwise.reason if loss_fn is None else None) or _sharded(model)
 
     def begin(self) -> None:
@@ -130,10 +131,18 @@ class TrainProbe:
         """
         if self.reason is not None:
             return None
-        self._budget.trained(self._clock() - self._since if seconds is None else seconds)
+        begin = self._clock()
+        self._budget.trained(begin - self._since if seconds is None else seconds)
+        if not self._budget.due:
+            self._since = self._clock()
+            self._budget.idle(self._since - begin)
+            return None
+        _wait(device_of(self._model))  # for what training has in the queue; that is not our time
+        run = Measuring(self._budget, self._clock)
         try:
-            return self._measure(autocast) if self._budget.due else None
+            return self._measure(run, autocast)
         finally:
+            run.end()
             self._since = self._clock()
 
     def report(self) -> Spending:
@@ -148,33 +157,30 @@ class TrainProbe:
         """Continue from a state that `state_dict` returned."""
         self._budget.load_state_dict(dict(state["budget"]))
 
-    def _measure(self, autocast: torch.dtype | None) -> ProbeLosses | None:
-        device = device_of(self._model)
-        _wait(device)  # for what training has in the queue; that is not our time
-        run = _Run(self._clock, self._budget)
+    def _measure(self, run: Measuring, autocast: torch.dtype | None) -> ProbeLosses | None:
         try:
             if any(map(is_lazy, chain(self._model.parameters(), self._model.buffers()))):
                 return None  # it would be initialized here instead of in training
             with undisturbed(*self._modules, autocast=autocast) as state:
-                return self._losses(run, device, state)
+                return self._losses(run, device_of(self._model), state)
         except _UnknownError as error:
             self.reason = str(error)
         except Exception as error:
             if self._asked or self._budget.state.measurements:
                 raise
             self.reason = f"the first try ended in {type(error).__name__}: {error}"
-        finally:
-            run.end()
         return None
 
-    def _losses(self, run: _Run, device: torch.device, state: RandomState) -> ProbeLosses | None:
+    def _losses(self, run: Measuring, device: torch.device, state: RandomState) -> ProbeLosses | None:
         part, found = self._part, list[Parts]()
         state.seed(self._seed)
-        while run.examples < self._budget.state.size:
+        while run.wanted:
             number = len(found)
             if number == len(part.batches):
                 with run.once():
                     loaded = part.load(out_of_time=lambda: run.over)
+                if part.full:
+                    self._budget.at_most(len(part))
                 if not loaded:
                     break
             if not self._budget.known and self._budget.share is not None:
@@ -187,7 +193,7 @@ class TrainProbe:
                 found.append(self._evaluate(part.batches[number], n, device))
         return self._told(found, run.examples) if found else None
 
-    def _try(self, run: _Run, device: torch.device) -> None:
+    def _try(self, run: Measuring, device: torch.device) -> None:
         """Find out what an example takes from a few of them, so that a whole batch is no surprise."""
         begin = self._clock()
         with run.once():
@@ -216,62 +222,16 @@ class TrainProbe:
     def _told(self, found: list[Parts], n: int) -> ProbeLosses:
         weights = [part.weights for part in found if part.weights is not None]
         losses = Pointwise.combine(torch.cat([part.losses for part in found]), torch.cat(weights) if weights else None)
-        labels = [_labels(batch) for batch in self._part.batches[: len(found)]]
-        known = [part.numpy().astype(np.int64) for part in labels if part is not None]
-        return ProbeLosses(
-            losses=losses.numpy(),
-            labels=np.concatenate(known) if len(known) == len(labels) else None,
-            names=tuple(map(str, self._part.indices[:n].tolist())),
-        )
+        if len(self._names) != n:
+            labels = [_labels(batch) for batch in self._part.batches[: len(found)]]
+            known = [part.numpy().astype(np.int64) for part in labels if part is not None]
+            self._class_numbers = np.concatenate(known) if len(known) == len(labels) else None
+            self._names = tuple(map(str, self._part.indices[:n].tolist()))
+        return ProbeLosses(losses=losses.numpy(), labels=self._class_numbers, names=self._names)
 
 
 class _UnknownError(Exception):
     """The losses cannot be had, for a reason that is no fault."""
-
-
-class _Run:
-    """The clock of one measurement."""
-
-    def __init__(self, clock: Callable[[], float], budget: Budget) -> None:
-        self.examples = 0
-        self._clock = clock
-        self._budget = budget
-        self._limit = budget.limit
-        self._evaluating = 0.0
-        self._once = 0.0
-        self._begin = clock()
-
-    @property
-    def over(self) -> bool:
-        """Whether its time is over."""
-        return self._clock() - self._begin >= self._limit
-
-    def fits(self, examples: int) -> bool:
-        """Return whether so many examples more are wanted and there is time for them."""
-        if self.examples and self.examples + examples > self._budget.state.size:
-            return False
-        each = self._evaluating / self.examples if self.examples else self._budget.each
-        return self._clock() - self._begin + each * examples <= self._limit
-
-    @contextmanager
-    def evaluating(self, examples: int) -> Iterator[None]:
-        """Count the time of a batch."""
-        begin = self._clock()
-        yield
-        self._evaluating += self._clock() - begin
-        self.examples += examples
-
-    @contextmanager
-    def once(self) -> Iterator[None]:
-        """Count time that will not be needed again."""
-        begin = self._clock()
-        yield
-        self._once += self._clock() - begin
-
-    def end(self) -> None:
-        """Charge the time to the budget."""
-        seconds = self._clock() - self._begin
-        self._budget.spent(seconds, examples=self.examples, evaluating=self._evaluating, once=self._once)
 
 
 def _plain(values: Tensor) -> Tensor:

@@ -9,13 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overfit_monitor import UsageError
-from overfit_monitor.budget import FIRST_SECONDS, Budget
+from overfit_monitor.budget import FIRST_SECONDS, Budget, Measuring
 
 SIZE, SMALLEST = 1024, 128
 
 
 def budget(share=0.02, **given):
     return Budget(share, **({"size": SIZE, "smallest": SMALLEST} | given))
+
+
+class Clock:
+    """Time passes only when told."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
 
 
 def run(epochs, *, each, fixed=0.0, share=0.02):
@@ -28,15 +37,50 @@ def run(epochs, *, each, fixed=0.0, share=0.02):
 
 
 def measure(kept, each, fixed):
-    took, examples, limit = fixed, 0, kept.limit
+    clock = Clock()
+    measuring = Measuring(kept, clock)
+    clock.now += fixed
     if not kept.known and kept.share is not None:
+        with measuring.once():
+            clock.now += 8 * each
         kept.guess(each)
-        took += 8 * each
-    while examples < kept.state.size and took + 64 * each <= limit:
-        took += 64 * each
-        examples += 64
-    kept.spent(took, examples=examples, evaluating=examples * each)
-    return examples
+    while measuring.wanted and measuring.fits(64):
+        with measuring.evaluating(64):
+            clock.now += 64 * each
+    measuring.end()
+    return measuring.examples
+
+
+def test_a_measurement_has_its_time_in_parts():
+    kept, clock = budget(), Clock()
+    kept.trained(10.0)
+    measuring = Measuring(kept, clock)  # 0.2 s
+    clock.now = 0.01
+    with measuring.once():
+        clock.now = 0.03
+    with measuring.evaluating(100):
+        clock.now = 0.10
+    assert not measuring.over
+    assert measuring.fits(100)  # at 0.17 s
+    assert not measuring.fits(150)  # at 0.205 s
+    assert not Measuring(kept, clock).over
+    clock.now = 0.2
+    assert measuring.over
+    measuring.end()
+    assert kept.spending().seconds == pytest.approx(0.2)
+    assert kept.expected(0) == pytest.approx(0.11)  # neither of the two
+    assert kept.expected(100) == pytest.approx(0.18)
+
+
+def test_a_measurement_that_fails_is_charged_without_its_part():
+    kept, clock = budget(), Clock()
+    kept.trained(10.0)
+    measuring = Measuring(kept, clock)
+    with pytest.raises(MemoryError), measuring.evaluating(100):
+        clock.now = 0.1
+        raise MemoryError
+    measuring.end()
+    assert (kept.spending().seconds, kept.spending().measurements, kept.known) == (0.1, 0, False)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +91,8 @@ def measure(kept, each, fixed):
         (0.001, 0.0, 128, 1),  # 1.02 s, so 0.128 s
         (0.001, 0.1, 128, 2),  # 0.228 s at the smallest
         (0.01, 0.0, 128, 7),  # 1.28 s at the smallest
-        (0.0001, 0.15, 256, 1),  # 0.25 s, so 0.18 s
+        (0.0002, 0.15, 512, 2),  # 0.25 s, of which fewer examples would save less than half
+        (0.00001, 0.6, 1024, 4),  # 0.61 s, almost all of it for any number
     ],
 )
 def test_size_and_interval_that_are_settled(each, fixed, size, interval):
@@ -145,6 +190,22 @@ def test_a_clock_that_goes_back_counts_as_nothing():
 def test_what_cannot_be_right(share, size, smallest):
     with pytest.raises(UsageError):
         Budget(share, size=size, smallest=smallest)
+
+
+def test_fewer_examples_than_were_wanted_are_planned_for():
+    kept, _ = run([10.0] * 3, each=0.0001)
+    kept.at_most(60)
+    assert (kept.size, kept.smallest, kept.spending().size) == (60, 60, 60)
+    kept.at_most(1000)
+    assert kept.size == 60
+
+
+def test_an_evaluation_that_is_left_out_is_charged_too():
+    kept = budget()
+    kept.trained(10.0)
+    kept.idle(0.05)
+    assert (kept.spending().seconds, kept.spending().measurements) == (0.05, 0)
+    assert kept.allowance == pytest.approx(0.15)
 
 
 def test_a_small_set_is_its_own_smallest_size():

@@ -273,6 +273,22 @@ def test_an_error_after_the_first_measurement_is_raised():
         probe.measure()
 
 
+@pytest.fixture
+def one_process(tmp_path):
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+def test_a_data_parallel_model_is_measured_without_collective_operations(one_process, monkeypatch):
+    model = net()
+    expected = probe_of(model, data()).measure().losses.tolist()
+    wrapped = nn.parallel.DistributedDataParallel(model)
+    monkeypatch.setattr(wrapped, "forward", lambda *_: pytest.fail("the wrapper synchronizes"))
+    assert probe_of(wrapped, data()).measure().losses.tolist() == expected
+    assert probe_of(nn.DataParallel(model), data()).measure().losses.tolist() == expected
+
+
 @pytest.mark.parametrize("given", [{"size": 1}, {"size": 2.5}, {"loss_fn": 3}, {"budget": 0.0}, {"budget": 2.0}])
 def test_arguments_that_cannot_be_right(given):
     with pytest.raises(UsageError):
@@ -336,6 +352,13 @@ def test_memory_ends_the_part():
     assert part.load(out_of_time=lambda: False)
     assert (part.full, part.length(0), len(part)) == (True, math.ceil(1000 / 28), 36)
     assert not part.load(out_of_time=lambda: False)
+
+
+def test_the_budget_plans_for_what_fits_into_memory(monkeypatch):
+    monkeypatch.setattr(TrainProbe.__init__.__globals__["FixedPart"].__init__, "__kwdefaults__", {"kept_bytes": 1000})
+    probe = probe_of(net(), data())
+    assert [len(probe.measure().losses) for _ in range(2)] == [36, 36]
+    assert probe.report().size == 36
 
 
 def test_loading_goes_on_where_time_ended():
