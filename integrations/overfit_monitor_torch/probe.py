@@ -75,8 +75,8 @@ class TrainProbe:
         >>> data = torch.utils.data.TensorDataset(torch.zeros(4, 3), torch.tensor([0, 1, 0, 1]))
         >>> probe = TrainProbe(nn.Linear(3, 2), criterion=nn.CrossEntropyLoss(), train_data=data, budget=None)
         >>> measured = probe.measure()
-        >>> len(measured.losses), measured.names
-        (4, ('2', '0', '1', '3'))
+        >>> len(measured.losses), sorted(measured.names)
+        (4, ['0', '1', '2', '3'])
     """
 
     def __init__(

@@ -6,6 +6,7 @@ import copy
 import itertools
 import random
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, Dataset  # noqa: E402
 
 from overfit_monitor_torch.probe import TrainProbe  # noqa: E402
-from overfit_monitor_torch.undisturbed import autocast_type, device_of, undisturbed  # noqa: E402
+from overfit_monitor_torch.undisturbed import autocast_type, device_of, same_random_state, undisturbed  # noqa: E402
 
 
 class Augmented(Dataset):
@@ -455,6 +456,20 @@ def test_what_is_not_started_is_not_seeded():
         patched.setattr(torch, "manual_seed", lambda _seed: pytest.fail("seeds what is not in use"))
         with undisturbed(mlp()) as state:
             state.seed(0)
+
+
+def test_the_generators_of_every_device_of_a_kind_are_put_back(monkeypatch):
+    """As there is no such device here, a table stands in for its generators."""
+    states = {0: torch.tensor([1]), 1: torch.tensor([2])}
+    module = types.SimpleNamespace(
+        device_count=lambda: len(states),
+        get_rng_state=lambda index: states[index].clone(),
+        set_rng_state=lambda state, index: states.__setitem__(index, state),
+    )
+    monkeypatch.setattr(torch, "get_device_module", lambda kind: {"made": module}[kind])
+    with same_random_state({"cpu", "meta", "made"}):
+        states[0], states[1] = torch.tensor([8]), torch.tensor([9])
+    assert [int(state) for state in states.values()] == [1, 2]
 
 
 def test_nothing_is_compiled_for_it():
