@@ -90,7 +90,7 @@ def boom(*_args, **_kwargs):
 
 
 FAULTS = [
-    (LossMeter, "_add", "loss hook is off after RuntimeError: injected; training goes on"),
+    (LossMeter, "seen", "loss hook is off after RuntimeError: injected; training goes on"),
     (BestWeights, "keep", "best weights is off after RuntimeError: injected; training goes on"),
     (BestWeights, "restore", "best weights is off after RuntimeError: injected; training goes on"),
 ]
@@ -137,7 +137,7 @@ def test_a_fault_elsewhere_costs_one_warning(task, monkeypatch, target, message)
 
 
 def test_a_fault_in_the_middle_of_an_epoch_logs_no_half_mean(task, monkeypatch):
-    original, calls = LossMeter._add, []
+    original, calls = LossMeter.seen, []
 
     def sometimes(self, *args):
         calls.append(1)
@@ -145,7 +145,7 @@ def test_a_fault_in_the_middle_of_an_epoch_logs_no_half_mean(task, monkeypatch):
             raise RuntimeError("injected")
         original(self, *args)
 
-    monkeypatch.setattr(LossMeter, "_add", sometimes)
+    monkeypatch.setattr(LossMeter, "seen", sometimes)
     with pytest.warns(MonitorWarning, match="loss hook is off"):
         monitor, _ = run(task)
     assert monitor.diagnosis.step == 1  # 3 + 4 calls an epoch: the third was cut

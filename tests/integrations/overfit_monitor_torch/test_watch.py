@@ -313,11 +313,11 @@ def test_an_injected_monitor_is_used_and_left_open(task, tmp_path):
 
 def test_closing_takes_everything_off(task):
     monitor = watch(task.model, criterion=task.criterion)
-    assert task.criterion._forward_hooks
+    assert task.criterion._compiled_call_impl
     assert task.model._forward_pre_hooks
     monitor.close()
     monitor.close()
-    assert not task.criterion._forward_hooks
+    assert not task.criterion._compiled_call_impl
     assert not task.model._forward_pre_hooks
 
 
@@ -327,7 +327,7 @@ def test_a_monitor_nobody_holds_takes_its_hooks_along(task):
     del monitor
     gc.collect()
     assert held() is None
-    assert not task.criterion._forward_hooks
+    assert not task.criterion._compiled_call_impl
 
 
 @pytest.mark.parametrize(
