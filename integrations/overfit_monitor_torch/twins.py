@@ -78,9 +78,9 @@ def _twin(module: nn.Module) -> nn.Module | str:
 
 
 def _own(module: nn.Module) -> nn.Module | str:
-    twin = copy.copy(module)
+    twin = copy.copy(module)  # without what stands in place of the module's own call
     mine: dict[str, Any] = {}
-    for name, value in vars(module).items():
+    for name, value in vars(twin).items():
         if name == "_modules":
             mine[name] = {key: part if part is None else _own(part) for key, part in value.items()}
             if refused := next((part for part in mine[name].values() if isinstance(part, str)), None):
