@@ -173,20 +173,19 @@ class Monitor:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint. The journal is brought to the same state."""
-        before, observed = list(self._analyzer.history), self._observed
         self._analyzer.load_state_dict(state)
         self._sampler.load_state_dict(state.get("examples"))
         self._raised = self._now_raised()
-        now = list(self._analyzer.history)
-        self._observed = int(state.get("observed", len(now)))
-        if self._observed <= observed and repr(now) == repr(before[: len(now)]):  # repr: NaN is like itself here
-            if self._observed < observed:
+        evaluations, written = list(self._analyzer.history), self._outlets.earlier()
+        self._observed = int(state.get("observed", len(evaluations)))
+        if self._observed <= len(written) and self._reached_by(written[: self._observed]):
+            if self._observed < len(written):
                 self._outlets.write("resume", {"observations": self._observed})
             return
-        if observed:
+        if written:
             self._outlets.write("resume", {"observations": 0})
-        self._observed = len(now)
-        for evaluation in now:
+        self._observed = len(evaluations)
+        for evaluation in evaluations:
             self._outlets.write("observation", as_observation(self._analyzer.metrics.val or "loss", evaluation))
 
     def close(self) -> None:
@@ -224,6 +223,12 @@ class Monitor:
         self._observed += 1
         self._analyzer.update(observation)
 
+    def _reached_by(self, observations: Iterable[Observation]) -> bool:
+        analyzer = Analyzer(self.config)
+        for observation in observations:
+            analyzer.update(observation)
+        return repr(analyzer.state_dict()) == repr(self._analyzer.state_dict())  # repr: NaN is like itself here
+
     def _numbers(self, split: str, metrics: Mapping[str, Any] | None) -> dict[str, float]:
         values = {}
         for name, value in (metrics or {}).items():
@@ -232,7 +237,9 @@ class Monitor:
             except (TypeError, ValueError, RuntimeError):  # a tensor that is no number raises the last
                 message = f"{split} metric {name!r} must be a number but got {_short(value)}."
                 self._guard.complain(f"{split} {name}", f"{message} It is left out where it is none.")
-        return values
+        judged = self.config.metric
+        # Where the metric that was asked for is no number, the others would be taken to be all that there is.
+        return {} if judged in (metrics or {}) and judged not in values else values
 
     def _now_raised(self) -> frozenset[tuple[str, int | None]]:
         return _raised(self._analyzer.findings(self.facts))

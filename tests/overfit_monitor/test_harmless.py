@@ -144,6 +144,17 @@ def test_a_metric_that_is_no_number_is_left_out_and_the_others_are_judged(bad, t
         Monitor(strict=True).log(step=0, val={"note": bad})
 
 
+def test_where_the_metric_asked_for_is_no_number_nothing_is_judged():
+    monitor = Monitor(metric="f1", mode="max")
+    with pytest.warns(MonitorWarning, match="val metric 'f1' must be a number") as told:
+        for step in range(4):
+            monitor.log(step=step, val={"loss": 1.0, "f1": [0.1, 0.2]})
+    assert len(told) == 1
+    assert monitor.diagnosis.metrics.val is None
+    monitor.log(step=4, val={"loss": 1.0, "f1": 0.5})
+    assert (monitor.diagnosis.metrics.val, monitor.best_step) == ("f1", 4)
+
+
 @pytest.mark.parametrize("learning_rates", [(0.1,), "ab", (1, "x")])
 def test_an_argument_that_cannot_be(learning_rates):
     monitor = Monitor()

@@ -69,6 +69,17 @@ def test_verdict_stop_and_journal(tmp_path_factory, events, data, patience):
     assert replayed(folder, patience=patience) == replayed(elsewhere, patience=patience) == repr(whole.diagnosis)
 
 
+def test_a_restart_after_the_checkpoint_leaves_what_was_written_before_it(tmp_path):
+    with Monitor(run_dir=tmp_path, sinks={}) as monitor:
+        for step in range(6):
+            monitor.log(step=step, train={"loss": 1.0}, val={"loss": 1.0} if step % 2 else None)
+        state = monitor.state_dict()
+        monitor.log(step=3, val={"loss": 0.5})
+    with Monitor(run_dir=tmp_path, sinks={}) as resumed:
+        resumed.load_state_dict(json.loads(json.dumps(state)))
+    assert [row.step for row in observations(read_journal(tmp_path / FILE_NAME))] == list(range(6))
+
+
 def test_a_checkpoint_goes_into_the_journal_of_another_folder(tmp_path):
     curve, first, second = curves.overfit(60), tmp_path / "first", tmp_path / "second"
     with Monitor(run_dir=first, sinks={}) as monitor:
