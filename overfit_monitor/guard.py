@@ -53,6 +53,10 @@ class Guard:
         """
         if self.strict:
             raise UsageError(message)
+        self.say(about, message)
+
+    def say(self, about: str, message: str) -> None:
+        """Warn once for each thing that it is about."""
         if about not in self._told:
             self._told.add(about)
             self.warn(message)

@@ -4,8 +4,9 @@ One record a line, handed to the operating system before `Journal.write`
 returns, so that a killed process loses nothing that was logged. A line cut off
 by a crash is closed by the next writer and skipped by the reader, which says
 where. Kinds: ``start`` (version and settings), ``facts``, ``observation``,
-``alert``, ``stop``, and ``resume``: a checkpoint was loaded, and of the observations
-before this line only the first ``observations`` count.
+``alert``, ``stop``, ``examples`` (tables at an alarm, a stop and the end), and ``resume``:
+a checkpoint was loaded, and of the observations before this line only the first
+``observations`` count.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import Any, Self
 from overfit_monitor.advice import advise
 from overfit_monitor.analyzer import Analyzer, as_observation
 from overfit_monitor.config import MonitorConfig
+from overfit_monitor.example_tables import ExampleNames, ExampleTables, example_tables
 from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
 from overfit_monitor.outlets import Outlets
@@ -20,6 +21,7 @@ from overfit_monitor.sampler import Sampler
 from overfit_monitor.sinks import Sink
 
 _STILL_TRAINED = "nothing is judged from here on"
+_UNNAMED = "examples are told by their place"
 
 
 class Monitor:
@@ -62,6 +64,8 @@ class Monitor:
         self._guard = Guard(strict=self.config.strict)
         self._analyzer = Analyzer(self.config)
         self._sampler = Sampler(self.config, self._guard)
+        self._names = ExampleNames()
+        self._told = ExampleTables()
         self._outlets = Outlets(self.run_dir, sinks, self._guard)
         self._observed = 0
         for observation in self._outlets.earlier():
@@ -167,6 +171,44 @@ class Monitor:
             self.facts = self.facts.model_copy(update={"unmeasured": unmeasured})
             self._outlets.write("facts", self.facts)
 
+    @property
+    def examples(self) -> ExampleTables:
+        """The examples and classes behind the validation value; empty where no per-example losses were logged."""
+        if self._sampler.examples is None:
+            return ExampleTables()
+        loss = self.facts.loss
+        return example_tables(
+            self._sampler.examples,
+            self._names,
+            membership=self._analyzer.signal.membership if self._analyzer.signal else None,
+            cross_entropy=loss is None or loss.classification is not False,
+        )
+
+    def describe_examples(
+        self,
+        *,
+        val_labels: Any = None,
+        val_names: Iterable[object] | None = None,
+        probe_labels: Any = None,
+        probe_names: Iterable[object] | None = None,
+    ) -> None:
+        """Say which examples the per-example losses are of, for the tables in `examples`.
+
+        Args:
+            val_labels: Class numbers in the order of ``val_losses``, an array or a tensor, shape (n,); None leaves
+                what is known.
+            val_names: Names in the same order, such as file names or indices in the data set.
+            probe_labels: Class numbers in the order of ``probe_losses``, shape (m,).
+            probe_names: Names in the same order.
+
+        Raises:
+            UsageError: With ``strict`` only; otherwise a warning is given, once.
+        """
+        if self._guard.on("example names"):
+            with self._guard.protect("example names", still=_UNNAMED):
+                self._names.describe("val", val_labels, val_names)
+                self._names.describe("train", probe_labels, probe_names)
+
     def state_dict(self) -> dict[str, Any]:
         """Return everything that decides, as plain values, to be saved in a checkpoint."""
         return self._analyzer.state_dict() | {"examples": self._sampler.state_dict(), "observed": self._observed}
@@ -190,6 +232,7 @@ class Monitor:
 
     def close(self) -> None:
         """Close the journal and all sinks; closing twice is fine."""
+        self._write_examples()
         self._outlets.close()
 
     def __enter__(self) -> Self:
@@ -217,7 +260,17 @@ class Monitor:
             stop=self._analyzer.stop if stopped is None else None,
         )
         self._outlets.send(report)
+        if report.alerts or report.stop:
+            self._write_examples()
         return diagnosis
+
+    def _write_examples(self) -> None:
+        if self._guard.on("example tables"):
+            with self._guard.protect("example tables", still="everything is judged"):
+                tables = self.examples
+                if tables != self._told:
+                    self._told = tables
+                    self._outlets.write("examples", tables)
 
     def _take_in(self, observation: Observation) -> None:
         self._observed += 1

@@ -110,6 +110,25 @@ class LossMeter:
         if self._per_example is not None:
             self._per_example.forget()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was seen since the last `take`, for a training that goes on elsewhere; waits for the device."""
+        for tap in self._taps:
+            tap.fold()
+        splits = {"train": self._train, "val": self._val}
+        totals = {s: {name: t.state_dict() for name, t in split.items() if t.calls} for s, split in splits.items()}
+        examples = None if self._per_example is None else self._per_example.state_dict()
+        return totals | {"validated": sorted(self._validated), "examples": examples}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        self.forget()
+        for split in ("train", "val"):
+            for name, total in state[split].items():
+                self.total(name, training=split == "train").load_state_dict(total)
+        self._validated = set(state["validated"])
+        if self._per_example is not None and state["examples"] is not None:
+            self._per_example.load_state_dict(state["examples"])
+
     def close(self) -> None:
         """Leave the loss modules alone; closing twice is fine."""
         for tap in self._taps:

@@ -7,17 +7,21 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, final
 
-from torch import Tensor, nn
-
 from overfit_monitor import Diagnosis, Facts, Monitor, UsageError
 from overfit_monitor.guard import Guard
+from overfit_monitor_torch.distributed import Ranks
+from overfit_monitor_torch.evaluation import SPLITS, evaluated, together
 from overfit_monitor_torch.known import FactReader
-from overfit_monitor_torch.losses import PART, LossMeter, LossSummary, Split
+from overfit_monitor_torch.losses import PART, LossSummary, Split
+from overfit_monitor_torch.measuring import Measured, Measuring
 from overfit_monitor_torch.weights import BestWeights
 
 _WEIGHTS = "best weights"
-_RATE = "learning rate"
-_SPLITS: tuple[Split, ...] = ("train", "val")
+_NOTHING_JUDGED = "no finite validation value was logged, so nothing was judged: call model.eval() first."
+_NO_LOSS = (
+    "no loss was seen in this epoch: pass criterion=... as the nn.Module that the loop calls, outside of "
+    "torch.compile, wrap a loss function in metered(...), or call log(step=epoch, train=..., val=...) in the loop."
+)
 
 
 @final
@@ -34,39 +38,28 @@ class TorchMonitor:
     def __init__(
         self,
         monitor: Monitor,
-        model: nn.Module,
         *,
-        optimizer: Any,
-        criterion: Callable[..., Any] | None,
-        train_data: Any,
-        val_data: Any,
-        restore_best_weights: bool,
-        strict: bool,
+        guard: Guard,
+        measuring: Measuring,
+        facts: FactReader,
+        best: BestWeights | None,
+        ranks: Ranks | None,
         owns_monitor: bool,
     ) -> None:
         self.monitor = monitor
         self.restored_step: int | None = None
-        self._guard = Guard(strict=strict)
-        self._model = model = _unwrapped(model)
-        self._optimizer = optimizer
-        self._best = BestWeights(model) if restore_best_weights else None
-        self._meter = LossMeter(model, criterion, self._guard) if isinstance(criterion, nn.Module) else None
-        self._facts = FactReader(
-            monitor,
-            model,
-            self._guard,
-            optimizer=optimizer,
-            criterion=criterion,
-            train_data=train_data,
-            val_data=val_data,
-        )
+        self._guard = guard
+        self._measuring = measuring
+        self._facts = facts
+        self._best = best
+        self._ranks = ranks
         self._in_epochs = False
-        self._epoch_rate: float | None = None
+        self._epoch: int | None = None
+        self._resumed = False
         self._logged: set[Split] = set()
         self._counted: dict[Split, LossSummary] = {}
-        self._said: set[str] = set()
         self._read_facts()
-        closers = [part.close for part in (self._meter, self._facts, monitor if owns_monitor else None) if part]
+        closers = [part.close for part in (ranks, measuring, facts, monitor if owns_monitor else None) if part]
         # Also runs when the program ends without close(): a sink may hold what it has not written yet.
         self._closer = weakref.finalize(self, _close, closers)
 
@@ -77,8 +70,8 @@ class TorchMonitor:
 
     @property
     def should_stop(self) -> bool:
-        """Whether the stopping policy has decided to stop."""
-        return self.monitor.should_stop
+        """Whether the stopping policy has decided to stop; of several processes no one stops alone."""
+        return self.monitor.should_stop and not (self._ranks is not None and self._ranks.apart)
 
     @property
     def best_step(self) -> int | None:
@@ -121,16 +114,20 @@ class TorchMonitor:
         train: Mapping[str, Any] | None = None,
         val: Mapping[str, Any] | None = None,
         learning_rate: float | None = None,
+        val_losses: Any = None,
+        probe_losses: Any = None,
     ) -> Diagnosis:
         """Log the metrics of one step; keep a copy of the weights if they are the best so far.
 
-        Losses that the hook saw since the last call are added as ``loss`` where the caller passes none.
+        What the hooks and the probe measured since the last call is added where the caller passes nothing.
 
         Args:
             step: Index of the evaluation, usually the epoch.
             train: Train metrics by name: numbers or tensors with one element.
             val: Validation metrics by the same names.
             learning_rate: Learning rate in force; None reads it from the optimizer.
+            val_losses: Per-example validation losses, the same examples in the same order each time, shape (n,).
+            probe_losses: Per-example losses of a fixed part of the training set measured as validation is, shape (m,).
 
         Returns:
             The diagnosis after it.
@@ -138,8 +135,9 @@ class TorchMonitor:
         Raises:
             Exception: What went wrong in the monitor, with ``strict`` only.
         """
-        summaries = self._meter.take() if self._meter is not None else {}
-        return self._log(step, {"train": train, "val": val}, summaries, learning_rate)
+        given = {"learning_rate": learning_rate, "val_losses": val_losses, "probe_losses": probe_losses}
+        measured = self._measuring.take(validated=bool(val) or val_losses is not None)
+        return self._log(step, {"train": train, "val": val}, measured, given)
 
     def restore_best_weights(self) -> int | None:
         """Put the weights of the best step back into the model.
@@ -152,7 +150,8 @@ class TorchMonitor:
         if best is None or step is None or not self._guard.on(_WEIGHTS):
             return self.restored_step
         if best.step != step:
-            self._say(f"the weights of the best step {step} were not kept here; those of the last step stay.")
+            missing = f"the weights of the best step {step} were not kept here; those of the last step stay."
+            self._guard.say(missing, missing)
             return self.restored_step
         with self._guard.protect(_WEIGHTS, still="the weights of the last step stay"):
             best.restore()
@@ -162,10 +161,20 @@ class TorchMonitor:
     def state_dict(self) -> dict[str, Any]:
         """Return everything that decides and the best weights, to be saved in a checkpoint."""
         best = None if self._best is None else self._best.state_dict()
-        return {"monitor": self.monitor.state_dict(), "best_weights": best}
+        return {
+            "monitor": self.monitor.state_dict(),
+            "best_weights": best,
+            "measuring": self._measuring.state_dict(),
+            "epoch": self._epoch,
+            "logged": sorted(self._logged),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned.
+        """Continue from a state that `state_dict` returned, with the model as it was then.
+
+        An epoch that was open when the state was saved goes on where `epochs` starts with its number, with what was
+        seen of it so far; where it starts with a later one, that epoch is closed first. With several processes
+        every rank saves and loads its own state.
 
         Raises:
             UsageError: It is not such a state.
@@ -175,6 +184,9 @@ class TorchMonitor:
         self.monitor.load_state_dict(state["monitor"])
         if self._best is not None and state["best_weights"] is not None:
             self._best.load_state_dict(state["best_weights"])
+        self._measuring.load_state_dict(state.get("measuring") or {})
+        self._epoch, self._resumed = state.get("epoch"), True
+        self._logged = set(state.get("logged", ()))
 
     def close(self) -> None:
         """Take the hooks off and close the monitor; closing twice is fine."""
@@ -186,6 +198,8 @@ class TorchMonitor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._ranks is not None:
+            self._ranks.leave("" if error is None else f"{type(error).__name__}: {error}")
         try:
             self._finish()
         finally:
@@ -195,95 +209,77 @@ class TorchMonitor:
         self._in_epochs = True
         self._read_facts()
         try:
+            if self._resumed and self._epoch is not None and self._epoch < numbers.start:
+                self._close_epoch(self._epoch)
+                if self.should_stop:
+                    return
             for epoch in numbers:
-                self._open_epoch()
+                self._open_epoch(epoch)
                 yield epoch
                 self._close_epoch(epoch)
                 if self.should_stop:
                     break
         finally:
             self._in_epochs = False
+            self._epoch = None
+            self._measuring.end()
             if self._logged and self.best_step is None:
-                self._say("no finite validation value was logged, so nothing was judged: call model.eval() first.")
+                self._guard.say("best step", _NOTHING_JUDGED)
             self._finish()
 
-    def _open_epoch(self) -> None:
+    def _open_epoch(self, epoch: int) -> None:
+        resumed = self._resumed and epoch == self._epoch
+        self._resumed, self._epoch = False, epoch
         self.restored_step = None
-        self._logged, self._counted = set(), {}
-        # Read here because most schedulers are stepped at the end of the body.
-        self._epoch_rate = self._learning_rate()
-        if self._meter is not None:
-            self._meter.forget()
+        self._counted = {}
+        if not resumed:
+            self._logged = set()
+        self._measuring.begin(resumed=resumed)
 
     def _close_epoch(self, epoch: int) -> None:
-        summaries = self._meter.take() if self._meter is not None else {}
+        measured = self._measuring.take(validated=False)
+        expected = self._ranks is not None and not self._ranks.apart
         # Once the body has logged a validation value, what was seen since then belongs to nothing.
-        if summaries and "val" not in self._logged:
-            self._log(epoch, {}, summaries, None)
+        if (measured.summaries or expected) and "val" not in self._logged:
+            self._log(epoch, {}, measured, {})
+        self._epoch = None
         if not self._logged and self._guard.on(PART):
-            self._say(
-                "no loss was seen in this epoch: pass criterion=... as the nn.Module that the loop calls, "
-                "outside of torch.compile, or call log(step=epoch, train=..., val=...) in the loop."
-            )
+            self._guard.say("no loss", _NO_LOSS)
         self._read_facts(last=True)
 
     def _log(
         self,
         step: int,
         metrics: Mapping[Split, Mapping[str, Any] | None],
-        summaries: Mapping[Split, LossSummary],
-        rate: float | None,
+        measured: Measured,
+        given: Mapping[str, Any],
     ) -> Diagnosis:
-        train, val = (_merged(metrics.get(split), summaries.get(split)) for split in _SPLITS)
-        if rate is None:
-            rate = self._epoch_rate if self._in_epochs else self._learning_rate()
+        evaluation = evaluated(step, metrics, measured, given)
+        if self._ranks is not None and not self._ranks.apart:
+            evaluation = together(evaluation, measured, self._ranks, self.monitor)
         self.restored_step = None
-        self._logged.update(split for split, values in zip(_SPLITS, (train, val), strict=True) if values)
-        diagnosis = self.monitor.log(step=step, train=train, val=val, learning_rate=rate)
-        best = self._best
-        if best is not None and val and self.best_step == step and self._guard.on(_WEIGHTS):
-            with self._guard.protect(_WEIGHTS, still="the weights of the last step stay"):
-                best.keep(step)
+        self._logged.update(split for split in SPLITS if getattr(evaluation, split))
+        diagnosis = self.monitor.log(**evaluation._asdict())
+        if evaluation.validated:
+            self._keep(evaluation.step)
         if self._in_epochs:
-            self._counted.update(summaries)
+            self._counted.update(measured.summaries)
         else:
             self._read_facts(last=True)
         return diagnosis
+
+    def _keep(self, step: int) -> None:
+        if self._best is not None and self.best_step == step and self._guard.on(_WEIGHTS):
+            with self._guard.protect(_WEIGHTS, still="the weights of the last step stay"):
+                self._best.keep(step)
 
     def _finish(self) -> None:
         if self._best is not None and (self.restored_step is None or self.restored_step != self.best_step):
             self.restore_best_weights()
 
-    def _learning_rate(self) -> float | None:
-        if self._optimizer is not None and self._guard.on(_RATE):
-            with self._guard.protect(_RATE, still="everything is judged as before"):
-                return float(self._optimizer.param_groups[0]["lr"])
-        return None
-
     def _read_facts(self, *, last: bool = False) -> None:
         stopping = True if self._in_epochs and self._best is not None else None
         self._facts.read(self._counted, early_stopping=stopping, last=last)
-
-    def _say(self, message: str) -> None:
-        if message not in self._said:
-            self._said.add(message)
-            self._guard.warn(message)
-
-
-def _unwrapped(model: nn.Module) -> nn.Module:
-    """Return the model inside torch.compile and the data-parallel wrappers: its mode and names are the real ones."""
-    while True:
-        wrapped = isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel))
-        inner = getattr(model, "module" if wrapped else "_orig_mod", None)
-        if not isinstance(inner, nn.Module):
-            return model
-        model = inner
-
-
-def _merged(metrics: Mapping[str, Any] | None, summary: LossSummary | None) -> dict[str, Any]:
-    # Turning a tensor that requires a gradient into a number makes PyTorch warn.
-    values = {name: v.detach() if isinstance(v, Tensor) else v for name, v in (metrics or {}).items()}
-    return values if summary is None else {"loss": summary.mean} | values
 
 
 def _close(closers: list[Callable[[], None]]) -> None:

@@ -41,10 +41,9 @@ class _Pile:
         if len(self._loose) == 256:
             self._join()
 
-    def take(self) -> npt.NDArray[Any]:
+    def values(self) -> npt.NDArray[Any]:
         self._join()
-        joined, self._joined = self._joined, []
-        return np.concatenate([part.cpu().numpy() for part in joined]) if joined else np.zeros(0)
+        return np.concatenate([part.cpu().numpy() for part in self._joined]) if self._joined else np.zeros(0)
 
     def _join(self) -> None:
         if self._loose:
@@ -118,6 +117,29 @@ class PerExample:
         """Drop what was seen since the last `take`."""
         self._start()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was seen, as plain values and tensors; waits for the device."""
+        piles = (self._losses, self._order, self._targets)
+        return {
+            "reason": self.reason,
+            "examples": self._examples,
+            "tolerance": self._tolerance,
+            "seen": [torch.from_numpy(pile.values()) for pile in piles],
+            "orders": {n: torch.from_numpy(order) for n, order in self._orders.items()},
+            "labels": None if self.labels is None else torch.from_numpy(self.labels),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned; what this loader's order forbids stays forbidden."""
+        self._start()
+        self.reason = self.reason or state["reason"]
+        self._examples, self._tolerance = state["examples"], state["tolerance"]
+        for pile, seen in zip((self._losses, self._order, self._targets), state["seen"], strict=True):
+            if len(seen):
+                pile.add(seen)
+        self._orders = {n: order.numpy() for n, order in state["orders"].items()}
+        self.labels = None if state["labels"] is None else state["labels"].numpy()
+
     def stop(self, reason: str) -> None:
         """Keep no losses from here on, for this reason."""
         self.reason = reason
@@ -140,7 +162,7 @@ class PerExample:
             if target is not None:
                 self._order.add(fingerprint(target).reshape(1))
                 if self.labels is None and target.dim() == 1 and not target.is_floating_point():
-                    self._targets.add(target.to(torch.int64, copy=True))
+                    self._targets.add(target.detach().clone())
             elif self._in_order is None:
                 self.stop("the order of the validation examples cannot be told: the loss has no target for each")
                 return
@@ -151,8 +173,7 @@ class PerExample:
             self.stop(f"there are more than {MOST_EXAMPLES:,} validation examples")
 
     def _taken(self, mean: float | None) -> npt.NDArray[np.float32] | None:
-        losses = self._losses.take()
-        order, labels = self._order.take(), self._targets.take()
+        losses, order, labels = self._losses.values(), self._order.values(), self._targets.values()
         if mean is None or not np.isfinite(losses).all() or not np.isfinite(mean):
             return None
         own = float(losses.mean(dtype=np.float64))
@@ -168,7 +189,7 @@ class PerExample:
         elif len(self._orders) > _MOST_SIZES:
             self.stop("the number of validation examples is another one at every evaluation")
         elif len(labels) == len(losses) and self.labels is None:
-            self.labels = labels
+            self.labels = labels.astype(np.int64)
         return losses
 
 

@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from overfit_monitor import UsageError
 from overfit_monitor.budget import Budget, Measuring, Spending
+from overfit_monitor_torch.models import unwrapped
 from overfit_monitor_torch.part import FixedPart, moved
 from overfit_monitor_torch.pointwise import Parts, Pointwise
 from overfit_monitor_torch.undisturbed import RandomState, device_of, undisturbed
@@ -97,7 +98,7 @@ class TrainProbe:
             raise UsageError(f"size must be a whole number of examples, at least 2, but got {size!r}.")
         if loss_fn is not None and not callable(loss_fn):
             raise UsageError(f"loss_fn must be a function of model and batch but got {loss_fn!r}.")
-        self._model = _inside(model)
+        self._model = unwrapped(model)
         self._pointwise = Pointwise(criterion)
         self._modules = (self._model, *([criterion] if isinstance(criterion, nn.Module) else []))
         self._loss_fn = loss_fn
@@ -247,11 +248,6 @@ def _labels(batch: Any) -> Tensor | None:
         found = batch[1] if isinstance(batch, (tuple, list)) and len(batch) == 2 else None
     whole = isinstance(found, Tensor) and found.dim() == 1 and not found.is_floating_point()
     return found if whole else None
-
-
-def _inside(model: nn.Module) -> nn.Module:
-    wrapped = isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel))
-    return next(model.children()) if wrapped else model
 
 
 def _sharded(model: nn.Module) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Final, final
 
 import torch
@@ -66,14 +67,22 @@ class RateMeter(Hook):
         None where no step was made, or none could be read.
         """
         try:
-            for bound in self._folded():
-                rates = bound.tolist()
-                self._low, self._high = min(self._low, *rates), max(self._high, *rates)
+            self._read()
         except Exception:  # noqa: BLE001 - handled by the guard
             self._failed()
         low, high = self._low, self._high
         self.forget()
         return None if self._off or low > high else (low, high)
+
+    def state_dict(self) -> dict[str, float]:
+        """Return what was seen since the last `take`, for a training that goes on elsewhere; waits for the device."""
+        self._read()
+        return {"low": self._low, "high": self._high}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        self.forget()
+        self._low, self._high = state["low"], state["high"]
 
     def forget(self) -> None:
         """Drop what was seen since the last `take`."""
@@ -120,6 +129,12 @@ class RateMeter(Hook):
         if self._bounds and self._bounds[-1].device == values.device:
             values = torch.cat((values, self._bounds.pop()))
         return [*self._bounds, torch.stack(torch.aminmax(values))]
+
+    def _read(self) -> None:
+        bounds, self._bounds = self._folded(), []
+        for bound in bounds:
+            rates = bound.tolist()
+            self._low, self._high = min(self._low, *rates), max(self._high, *rates)
 
     def _failed(self) -> None:
         """Hand the exception that is being handled to the guard."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, final
+from typing import Any, Final, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -44,10 +44,11 @@ class Total:
         calls: Number of losses since it was last taken.
     """
 
-    __slots__ = ("_examples", "_largest", "_sums", "calls")
+    __slots__ = ("_carried", "_examples", "_largest", "_sums", "calls")
 
     def __init__(self) -> None:
         self._sums: dict[torch.device, _Sum] = {}
+        self._carried = 0.0
         self._examples = self._largest = self.calls = 0
 
     def add(self, loss: Tensor, examples: int, weight: int) -> None:
@@ -70,16 +71,29 @@ class Total:
 
     def take(self) -> LossSummary:
         """Return what was taken in and start anew; waits for the device."""
-        total = sum(one.take() for one in self._sums.values())
-        summary = LossSummary(total / self._examples, self._examples, self.calls, self._largest)
-        self._examples = self._largest = self.calls = 0
+        summary = LossSummary(self._value() / self._examples, self._examples, self.calls, self._largest)
+        self.clear()
         return summary
 
     def clear(self) -> None:
         """Start anew."""
         for one in self._sums.values():
             one.clear()
+        self._carried = 0.0
         self._examples = self._largest = self.calls = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was taken in, as plain values; waits for the device."""
+        return {"sum": self._value(), "examples": self._examples, "calls": self.calls, "largest": self._largest}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        self.clear()
+        self._carried = state["sum"]
+        self._examples, self.calls, self._largest = state["examples"], state["calls"], state["largest"]
+
+    def _value(self) -> float:
+        return self._carried + sum(one.value() for one in self._sums.values())
 
     def _sum(self, loss: Tensor) -> _Sum | None:
         found = self._sums.get(loss.device)
@@ -118,12 +132,10 @@ class _Sum:
             there.copy_(torch.tensor(weights), non_blocking=True)
             self._total.add_((values * there).sum())
 
-    def take(self) -> float:
+    def value(self) -> float:
         if self._weights:
             self._fold()
-        total = float(self._total.item())
-        self.clear()
-        return total
+        return float(self._total.item())
 
     def clear(self) -> None:
         self._slots.n = 0
