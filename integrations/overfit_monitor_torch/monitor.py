@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
@@ -18,6 +19,10 @@ from overfit_monitor_torch.weights import BestWeights
 
 _WEIGHTS = "best weights"
 _NOTHING_JUDGED = "no finite validation value was logged, so nothing was judged: call model.eval() first."
+_APART = (
+    "the ranks are apart, and the weights of this model (FullyShardedDataParallel) can be read and restored only by "
+    "all of them at once: those of the last step stay."
+)
 _NO_LOSS = (
     "no loss was seen in this epoch: pass criterion=... as the nn.Module that the loop calls, outside of "
     "torch.compile, wrap a loss function in metered(...), or call log(step=epoch, train=..., val=...) in the loop."
@@ -147,7 +152,7 @@ class TorchMonitor:
             because none were kept or they could not be put back.
         """
         best, step = self._best, self.best_step
-        if best is None or step is None or not self._guard.on(_WEIGHTS):
+        if best is None or step is None or not self._kept_together or not self._guard.on(_WEIGHTS):
             return self.restored_step
         if best.step != step:
             missing = f"the weights of the best step {step} were not kept here; those of the last step stay."
@@ -223,6 +228,8 @@ class TorchMonitor:
             self._in_epochs = False
             self._epoch = None
             self._measuring.end()
+            if self._ranks is not None and isinstance(sys.exception(), GeneratorExit):
+                self._ranks.leave("its loop was left half-way")
             if self._logged and self.best_step is None:
                 self._guard.say("best step", _NOTHING_JUDGED)
             self._finish()
@@ -269,9 +276,18 @@ class TorchMonitor:
         return diagnosis
 
     def _keep(self, step: int) -> None:
-        if self._best is not None and self.best_step == step and self._guard.on(_WEIGHTS):
+        if self._kept_together and self._best is not None and self.best_step == step and self._guard.on(_WEIGHTS):
             with self._guard.protect(_WEIGHTS, still="the weights of the last step stay"):
                 self._best.keep(step)
+
+    @property
+    def _kept_together(self) -> bool:
+        """Whether the copy can be made: of some models only by all ranks at once, which they may no longer do."""
+        apart = self._ranks is not None and self._ranks.apart
+        if apart and self._best is not None and self._best.collective:
+            self._guard.say(_WEIGHTS, _APART)
+            return False
+        return True
 
     def _finish(self) -> None:
         if self._best is not None and (self.restored_step is None or self.restored_step != self.best_step):

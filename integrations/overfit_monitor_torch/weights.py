@@ -41,6 +41,11 @@ class BestWeights:
         self._kept: dict[str, Any] = {}
 
     @property
+    def collective(self) -> bool:
+        """Whether all processes must copy and restore at once, as the first version of FSDP has it."""
+        return any(type(module).__name__ == "FullyShardedDataParallel" for module in self._model.modules())
+
+    @property
     def nbytes(self) -> int:
         """Bytes of main memory that the copy takes."""
         return sum({id(v): v.nbytes for v in self._kept.values() if isinstance(v, Tensor)}.values())
