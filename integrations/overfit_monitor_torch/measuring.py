@@ -125,8 +125,9 @@ class Measuring:
                 part.forget()
         if self._probe is not None:
             self._probe.begin()
-        # Read here because most schedulers are stepped at the end of an epoch.
-        self._rate = self._learning_rate()
+        if not resumed or self._rate is None:
+            # Read here because most schedulers are stepped at the end of an epoch.
+            self._rate = self._learning_rate()
 
     def end(self) -> None:
         """The loop is over: from now on the learning rate is read when it is asked for."""
@@ -157,6 +158,7 @@ class Measuring:
             "losses": None if self._meter is None else self._meter.state_dict(),
             "rates": None if self._rates is None else self._rates.state_dict(),
             "probe": None if self._probe is None else self._probe.state_dict(),
+            "rate": self._rate,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -164,6 +166,7 @@ class Measuring:
         for name, part in (("losses", self._meter), ("rates", self._rates), ("probe", self._probe)):
             if part is not None and state.get(name) is not None:
                 part.load_state_dict(state[name])
+        self._rate = state.get("rate")
 
     def close(self) -> None:
         """Take all hooks off; closing twice is fine."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, final
@@ -98,7 +99,7 @@ class BestWeights:
         if self.file is not None:
             if weights:
                 _write(self.file, {"step": self.step, "weights": weights})
-            elif not self.file.exists() or torch.load(self.file, weights_only=True)["step"] != self.step:
+            elif _step_in(self.file) != self.step:
                 self.step = None
             return
         self._kept = {name: _copied(value) for name, value in weights.items()}
@@ -156,6 +157,14 @@ def _copied(value: Any, place: Any = None) -> Any:
         if isinstance(place, Tensor) and place.dtype == value.dtype:
             return place.copy_(value)
         return value.to("cpu", copy=True)
+
+
+def _step_in(file: Path) -> int | None:
+    try:
+        step: int = torch.load(file, map_location="cpu", weights_only=True, mmap=True)["step"]
+    except (OSError, RuntimeError, KeyError, pickle.UnpicklingError):
+        return None
+    return step
 
 
 def _write(file: Path, content: Mapping[str, Any]) -> None:
