@@ -17,6 +17,7 @@ class Guard:
 
     Args:
         strict: Raise the error instead.
+        name: Name of the run, told in every warning; None tells none.
 
     Example:
         >>> guard = Guard()
@@ -25,8 +26,9 @@ class Guard:
         ...         pass
     """
 
-    def __init__(self, *, strict: bool = False) -> None:
+    def __init__(self, *, strict: bool = False, name: str | None = None) -> None:
         self.strict = strict
+        self.name = name
         self._off: set[str] = set()
         self._told: set[str] = set()
 
@@ -64,7 +66,11 @@ class Guard:
     def warn(self, message: str) -> None:
         """Warn once, without ever raising from the training loop's point of view."""
         try:
-            warnings.warn(f"overfit-monitor: {message}", MonitorWarning, stacklevel=4)
+            warnings.warn(self.told(message), MonitorWarning, stacklevel=4)
         except Exception:  # noqa: BLE001 - warnings are errors here, or are shown by code that fails
             with suppress(Exception):
-                logger.error("overfit-monitor: %s", message)  # noqa: TRY400
+                logger.error("%s", self.told(message))  # noqa: TRY400
+
+    def told(self, message: str) -> str:
+        """Return a message with who says it, and of which run."""
+        return f"overfit-monitor: {message}" if self.name is None else f"overfit-monitor: {self.name}: {message}"

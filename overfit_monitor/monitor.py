@@ -11,6 +11,7 @@ from typing import Any, Self
 from overfit_monitor.advice import advise
 from overfit_monitor.analyzer import Analyzer, as_observation
 from overfit_monitor.config import MonitorConfig
+from overfit_monitor.errors import UsageError
 from overfit_monitor.example_tables import ExampleNames, ExampleTables, example_tables
 from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
@@ -30,6 +31,8 @@ class Monitor:
     Args:
         run_dir: Folder of the run. A journal is written there, and alerts for TensorBoard where it
             is installed; a run found there is continued. None writes nothing.
+        name: Name of the run where one program watches several, such as the two networks of a GAN: told in every
+            message and in ``diagnosis.run``, and written into a folder of this name in ``run_dir``.
         facts: What is known of model, optimizer and data; integrations read it themselves.
         sinks: Where reports go beside the journal, by name. None takes those of the installed
             integrations if there is a ``run_dir``, and none otherwise.
@@ -54,14 +57,16 @@ class Monitor:
         self,
         run_dir: str | PathLike[str] | None = None,
         *,
+        name: str | None = None,
         facts: Facts | None = None,
         sinks: Mapping[str, Sink] | None = None,
         **settings: Any,
     ) -> None:
         self.config = MonitorConfig.build(settings)
-        self.run_dir = None if run_dir is None else Path(run_dir)
+        self.name = _name(name)
+        self.run_dir = None if run_dir is None else Path(run_dir, self.name or "")
         self.facts = facts or Facts()
-        self._guard = Guard(strict=self.config.strict)
+        self._guard = Guard(strict=self.config.strict, name=self.name)
         self._analyzer = Analyzer(self.config)
         self._sampler = Sampler(self.config, self._guard)
         self._names = ExampleNames()
@@ -138,7 +143,7 @@ class Monitor:
         """The diagnosis now, recommendations included."""
         diagnosis = self._analyzer.diagnosis(self.facts)
         diagnosis._curves = Curves(self._analyzer.history)
-        return diagnosis.model_copy(update={"recommendations": advise(diagnosis, self.facts)})
+        return diagnosis.model_copy(update={"run": self.name, "recommendations": advise(diagnosis, self.facts)})
 
     @property
     def should_stop(self) -> bool:
@@ -296,6 +301,12 @@ class Monitor:
 
     def _now_raised(self) -> frozenset[tuple[str, int | None]]:
         return _raised(self._analyzer.findings(self.facts))
+
+
+def _name(name: object) -> str | None:
+    if name is None or (isinstance(name, str) and name not in ("", ".", "..") and name == Path(name).name):
+        return name
+    raise UsageError(f"name must be the name of a folder, without separators, but got {name!r}.")
 
 
 def _raised(findings: Iterable[Finding]) -> frozenset[tuple[str, int | None]]:

@@ -98,7 +98,7 @@ class Outlets:
     def _log(self, message: str, *values: object) -> None:
         if self._guard.on("log messages"):
             with self._guard.protect("log messages", still=_STILL):  # a handler of the user's may raise
-                logger.warning(f"overfit-monitor: {message}", *values)
+                logger.warning("%s", self._guard.told(message % values))
 
 
 def _observations(path: Path) -> list[Observation]:

@@ -78,7 +78,7 @@ class Tap:
             return output  # what is kept here would break the graph, or have it compiled anew every epoch
         try:
             if self._open and self._model.training and not kwargs:
-                examples, loss = args[0].shape[0], output.detach()
+                examples, loss = args[0].size(0), output.detach()
                 self._sizes.append(examples)
                 self._losses.append(loss)
                 if len(self._losses) == _ROW:
@@ -105,12 +105,13 @@ class Tap:
         if not losses:
             return
         self._losses, self._sizes = [], []
-        good = [i for i, loss in enumerate(losses) if sizes[i] and not _changed(loss)]
-        self._copies = self._copies or any(map(_changed, losses))
-        if len(good) < len(losses):
+        changed = [i for i, loss in enumerate(losses) if _changed(loss)]
+        if changed or 0 in sizes:
+            self._copies = self._copies or bool(changed)
+            good = [i for i, n in enumerate(sizes) if n and i not in changed]
             losses, sizes = [losses[i] for i in good], [sizes[i] for i in good]
         if losses:
-            self._meter.total(self._name, training=True).add_row([_mean(loss) for loss in losses], sizes)
+            self._meter.total(self._name, training=True).add_row(losses, sizes)
 
     def forget(self) -> None:
         """Drop what is referred to."""
@@ -172,7 +173,3 @@ def _is_ordinary(loss: Any) -> bool:
 
 def _changed(loss: Tensor) -> bool:
     return not loss.is_inference() and loss._version > 0
-
-
-def _mean(loss: Tensor) -> Tensor:
-    return loss.mean() if loss.dim() else loss

@@ -58,15 +58,19 @@ class Total:
             total.add(loss, weight)
             self._count(examples, 1, examples)
 
-    def add_row(self, losses: Sequence[Tensor], examples: Sequence[int]) -> None:
-        """Take in losses as they are now, each a mean over as many examples."""
-        if any(loss.device != losses[0].device for loss in losses):
+    def add_row(self, losses: list[Tensor], examples: Sequence[int]) -> None:
+        """Take in losses on the CPU as they are now, each a mean, or the values of a mean, over as many examples."""
+        try:
+            row = torch.stack(losses)
+        except RuntimeError:  # of several devices, or of several shapes
+            row = None
+        if row is None or row.dim() > 1:
             for loss, n in zip(losses, examples, strict=True):
-                self.add(loss, n, n)
+                self.add(loss.mean(), n, n)
             return
-        total = self._sum(losses[0])
+        total = self._sum(row)
         if total is not None:
-            total.add_row(torch.stack(tuple(losses)), examples)
+            total.add_row(row, examples)
             self._count(sum(examples), len(losses), max(examples))
 
     def take(self) -> LossSummary:

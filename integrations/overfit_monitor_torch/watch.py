@@ -30,6 +30,7 @@ def watch(
     criterion: Callable[..., Any] | Mapping[str, nn.Module] | None = None,
     loss_weights: Mapping[str, float] | None = None,
     run_dir: str | PathLike[str] | None = None,
+    name: str | None = None,
     train_data: Any = None,
     val_data: Any = None,
     probe: ProbeSettings | bool | None = None,
@@ -52,6 +53,7 @@ def watch(
             and ``log`` is called with the losses.
         loss_weights: Weights of the sum by name; a loss that is not named is not in it. None weighs all by 1.
         run_dir: Folder of the run, for the journal and TensorBoard; None writes nothing.
+        name: Name of the run where a program watches several, such as the two networks of a GAN.
         train_data: Training ``DataLoader`` or data set: its sizes for advice, and a fixed part of it for the train
             probe. Without it the first epoch is counted.
         val_data: The same for validation; only its sizes are read, and whether it is shuffled.
@@ -95,18 +97,14 @@ def watch(
                         break
     """
     _check(model, optimizer, criterion, {"train_data": train_data, "val_data": val_data}, probe)
-    folder = _folder(keep_weights, run_dir if monitor is None else getattr(monitor, "run_dir", None))
-    guard = Guard(strict=strict or (isinstance(monitor, Monitor) and monitor.config.strict))
+    _check_monitor(monitor, settings | {k: v for k, v in (("run_dir", run_dir), ("name", name)) if v is not None})
+    folder = run_dir if monitor is None else monitor.run_dir
+    _check_place(keep_weights, folder)
+    guard = Guard(strict=strict or (monitor is not None and monitor.config.strict), name=name)
     ranks = Ranks.join(guard, distributed=distributed)
-    first = ranks is None or ranks.rank == 0
-    owns_monitor = monitor is None
+    first, owns_monitor = ranks is None or ranks.rank == 0, monitor is None
     if monitor is None:
-        monitor = Monitor(run_dir if first else None, strict=strict, **settings)
-    elif not isinstance(monitor, Monitor):
-        raise UsageError(f"monitor must be an overfit_monitor.Monitor but got {type(monitor).__name__}.")
-    elif run_dir is not None or settings:
-        given = ", ".join(sorted(settings | ({} if run_dir is None else {"run_dir": run_dir})))
-        raise UsageError(f"monitor has its own settings: pass {given} to Monitor(...) instead.")
+        monitor = Monitor(run_dir if first else None, name=name, strict=strict, **settings)
     elif monitor.run_dir is not None and not first:
         raise UsageError("monitor must have no run_dir but on rank 0: only that one writes.")
     inner = unwrapped(model)
@@ -116,24 +114,30 @@ def watch(
         guard=guard,
         measuring=Measuring(monitor, inner, guard, **known, loss_weights=loss_weights, probe=probe if first else False),
         facts=FactReader(monitor, inner, guard, **known),
-        best=BestWeights(inner, file=_file(folder, ranks)) if restore_best_weights else None,
+        best=BestWeights(inner, file=_file(keep_weights, folder, name, ranks)) if restore_best_weights else None,
         ranks=ranks,
         owns_monitor=owns_monitor,
     )
 
 
-def _folder(keep: Any, run_dir: str | PathLike[str] | None) -> Path | None:
+def _file(keep: Keep, folder: str | PathLike[str] | None, name: str | None, ranks: Ranks | None) -> Path | None:
+    if keep == "memory" or folder is None:
+        return None
+    return Path(folder, name or "", FILE_NAME if ranks is None or ranks.rank == 0 else f"rank-{ranks.rank}-{FILE_NAME}")
+
+
+def _check_monitor(monitor: Any, given: Mapping[str, Any]) -> None:
+    if monitor is not None and not isinstance(monitor, Monitor):
+        raise UsageError(f"monitor must be an overfit_monitor.Monitor but got {type(monitor).__name__}.")
+    if monitor is not None and given:
+        raise UsageError(f"monitor has its own settings: pass {', '.join(sorted(given))} to Monitor(...) instead.")
+
+
+def _check_place(keep: Any, folder: str | PathLike[str] | None) -> None:
     if keep not in get_args(Keep):
         raise UsageError(f"keep_weights must be 'memory' or 'disk' but got {keep!r}.")
-    if keep == "disk" and run_dir is None:
+    if keep == "disk" and folder is None:
         raise UsageError("keep_weights='disk' needs a run_dir to keep them in.")
-    return None if keep == "memory" or run_dir is None else Path(run_dir)
-
-
-def _file(folder: Path | None, ranks: Ranks | None) -> Path | None:
-    if folder is None:
-        return None
-    return folder / (FILE_NAME if ranks is None or ranks.rank == 0 else f"rank-{ranks.rank}-{FILE_NAME}")
 
 
 def _check(model: Any, optimizer: Any, criterion: Any, data: Mapping[str, Any], probe: Any) -> None:

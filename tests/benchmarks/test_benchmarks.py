@@ -47,7 +47,7 @@ def tables(text):
     return found
 
 
-@pytest.mark.parametrize("script", ["calibration", "detection", "confusion", "cost"])
+@pytest.mark.parametrize("script", ["calibration", "detection", "confusion", "cost", "overhead", "probe"])
 def test_help_tells_the_usage(script):
     assert f"python benchmarks/{script}.py" in printed(script, "--help")
 
@@ -159,3 +159,19 @@ def test_upper_limit_of_a_share(hits, runs, limit):
 
 def test_both_limits_of_a_share():
     assert load("tables").interval(5, 10) == pytest.approx((0.187, 0.813), abs=1e-3)  # Clopper and Pearson 1934
+
+
+def test_the_probe_beside_the_whole_training_set():
+    pytest.importorskip("torch")
+    costs, gaps = tables(printed("probe", "--seconds", 0.1, "--epochs", 6))
+    assert len(costs) == 7
+    assert [row["dropout"] for row in gaps] == ["0", "0.5"]
+    assert float(gaps[1]["artefact"]) < float(gaps[0]["artefact"])
+
+
+def test_the_cost_of_a_step_beside_others():
+    pytest.importorskip("torch")
+    pytest.importorskip("torchmetrics")
+    (rows,) = tables(printed("overhead", "--seconds", 0.2, "--steps", 0.1))
+    assert [row["way"] for row in rows] == ["bare", "watched", "loss.item()", "MeanMetric", "SummaryWriter"]
+    assert all("to" in row["ratio (95 %)"] for row in rows[1:])
