@@ -14,9 +14,10 @@ import keras
 from overfit_monitor import Diagnosis, Facts, Monitor, MonitorConfig, UsageError
 from overfit_monitor.errors import unknown_name
 from overfit_monitor_keras.fitting import running_fit
+from overfit_monitor_keras.probe import ProbeSettings
 from overfit_monitor_keras.session import VAL, FitSession, Plan
 
-_BESIDE_CORE = frozenset({"verbose", "restore_best_weights", "strict"})
+_BESIDE_CORE = frozenset({"verbose", "restore_best_weights", "strict", "probe"})
 
 
 @final
@@ -48,9 +49,13 @@ class OverfitMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # Keras i
         restore_best_weights: Keep the best weights in memory and restore them at the end.
         start_from_epoch: Epochs to wait for before any decision to stop.
         run_dir: Folder for the journal and the TensorBoard alerts; None writes nothing.
+        probe: Settings of the train probe, which measures a fixed part of the training set as validation is, and of
+            the per-example losses of validation, in at most 2 % of the training time by default. False leaves both
+            out; None and True measure where the data of ``fit`` allow it, and say in ``diagnosis.not_judged`` where
+            they do not.
         strict: Raise errors of the monitor itself instead of warning once and training on.
         core: A monitor of your own, used for every fit and left open at the end. It has its
-            settings already; beside it only ``verbose``, ``restore_best_weights`` and ``strict``.
+            settings already; beside it only ``verbose``, ``restore_best_weights``, ``probe`` and ``strict``.
         **settings: Any other field of `overfit_monitor.MonitorConfig`: ``false_alarm_rate``,
             ``stopping_threshold``.
 
@@ -73,6 +78,7 @@ class OverfitMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # Keras i
         start_from_epoch: int = 0,
         *,
         run_dir: str | PathLike[str] | None = None,
+        probe: ProbeSettings | bool | None = None,
         strict: bool = False,
         core: Monitor | None = None,
         **settings: Any,
@@ -98,6 +104,8 @@ class OverfitMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # Keras i
             restore=bool(restore_best_weights),
             verbose=verbose,
             strict=strict,
+            probe=_settings(probe),
+            probe_asked=bool(probe),
             core=core,
             facts_given=core is not None and core.facts != Facts(),
         )
@@ -163,6 +171,14 @@ class OverfitMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # Keras i
     ) -> None:
         if self._session is not None:
             self._session.end(self.model, failed=error is not None)
+
+
+def _settings(probe: object) -> ProbeSettings | None:
+    if isinstance(probe, ProbeSettings):
+        return probe
+    if probe is not None and not isinstance(probe, bool):
+        raise UsageError(f"probe must be True, False or ProbeSettings(...) but got {probe!r}.")
+    return None if probe is False else ProbeSettings()
 
 
 def _check_names(settings: Mapping[str, Any]) -> None:

@@ -45,7 +45,7 @@ def layer_facts(model: Any) -> tuple[LayerFacts, ...]:
 
 def augments(model: Any) -> bool:
     """Return whether the model itself has a layer that augments its inputs."""
-    return isinstance(model, AUGMENTATION) or any(augments(layer) for layer in _sublayers(model))
+    return isinstance(model, AUGMENTATION) or any(augments(layer) for layer in sublayers(model))
 
 
 def _walk(layer: Any, path: str, seen: set[int]) -> Iterator[LayerFacts]:
@@ -53,7 +53,7 @@ def _walk(layer: Any, path: str, seen: set[int]) -> Iterator[LayerFacts]:
         return
     seen.add(id(layer))
     kind = _kind(layer)
-    inner = _sublayers(layer) if kind == "other" else []
+    inner = sublayers(layer) if kind == "other" else []
     for child in inner:
         yield from _walk(child, f"{path}/{child.name}" if path else child.name, seen)
     theirs = {id(weight) for child in inner for weight in child.weights}
@@ -74,7 +74,8 @@ def _kind(layer: Any) -> LayerKind:
     return "other"
 
 
-def _sublayers(layer: Any) -> list[Any]:
+def sublayers(layer: Any) -> list[Any]:
+    """Return the layers that a layer or model holds, one level deep."""
     # Only models have a public list; any layer may hold others (TimeDistributed, a user's block).
     if isinstance(layer, keras.Model):
         return list(layer.layers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +16,14 @@ from overfit_monitor.errors import unknown_name
 from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
 from overfit_monitor_keras.facts import learning_rate, metric_direction, read_facts
+from overfit_monitor_keras.probe import ExampleLosses, Measured, ProbeSettings
 from overfit_monitor_keras.weights import BestWeights
 
 logger = logging.getLogger("overfit_monitor_keras")
 
 VAL = "val_"
 _STILL = "nothing is judged from here on"
+_PROBE = "probe"
 _UNCHANGED = "the model keeps the weights it has"
 
 
@@ -34,6 +37,8 @@ class Plan:
         restore: Whether the best weights come back at the end.
         verbose: 0 is silent, 1 says when it stops and what it restores.
         strict: Raise errors of the monitor itself.
+        probe: How per-example losses are measured; None measures none.
+        probe_asked: Whether the user asked for that.
         core: The user's own monitor, used for every fit; None makes a new one for each.
         facts_given: Whether ``core`` came with facts, which are left alone.
     """
@@ -43,6 +48,8 @@ class Plan:
     restore: bool = True
     verbose: int = 0
     strict: bool = False
+    probe: ProbeSettings | None = None
+    probe_asked: bool = False
     core: Monitor | None = None
     facts_given: bool = False
 
@@ -71,6 +78,8 @@ class FitSession:
         self._arguments = arguments
         self._guard = Guard(strict=plan.strict)
         self._best = BestWeights()
+        self._examples: ExampleLosses | None = None
+        self._begin = time.perf_counter()
         self._opened = self._validated = self._warned = self._ended = False
 
     def log(self, model: Any, epoch: int, logs: Mapping[str, Any], steps: int | None) -> bool:
@@ -101,7 +110,7 @@ class FitSession:
         if self._ended:
             return
         self._ended = True
-        self._arguments = {}
+        self._arguments, self._examples = {}, None
         if self.plan.restore and self._best.step is not None:
             with self._guard.protect("restore", still=_UNCHANGED):
                 self._restore(model)
@@ -117,7 +126,8 @@ class FitSession:
             self._unknown(val)
             val = {}
         rate = logs["learning_rate"] if "learning_rate" in logs else learning_rate(model)
-        core.log(step=epoch, train=train, val=val, learning_rate=rate)
+        measured = self._measure(model, core, val)
+        core.log(step=epoch, train=train, val=val, learning_rate=rate, **measured._asdict())
         name = core.config.metric or core.diagnosis.metrics.val
         if name not in val:
             return False
@@ -144,6 +154,22 @@ class FitSession:
             self.core.know(facts)
         self._opened = True
         return self.core
+
+    def _measure(self, model: Any, core: Monitor, val: Mapping[str, Any]) -> Measured:
+        settings = self.plan.probe
+        if settings is None or not self._guard.on(_PROBE):
+            return Measured()
+        with self._guard.protect(_PROBE, still="everything is judged without it"):
+            if (self.plan.metric or "loss") != "loss":
+                core.cannot("probe", f"{self.plan.metric} is compared, and not the loss")
+                return Measured()
+            if self._examples is None:
+                self._examples = ExampleLosses(
+                    model, core, settings, self._arguments, begin=self._begin, asked=self.plan.probe_asked
+                )
+            return self._examples.measure(float(val["loss"]) if "loss" in val else None)
+        core.cannot("probe", "it failed")
+        return Measured()
 
     def _facts(self, model: Any, steps: int | None) -> Facts:
         with self._guard.protect("facts", still="everything is judged, advice knows less"):

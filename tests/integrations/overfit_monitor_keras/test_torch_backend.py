@@ -13,7 +13,7 @@ SCRIPT = """
 import signal
 import keras
 import numpy as np
-from overfit_monitor_keras import OverfitMonitor
+from overfit_monitor_keras import OverfitMonitor, ProbeSettings
 
 assert keras.backend.backend() == "torch"
 rng = np.random.default_rng(0)
@@ -54,7 +54,30 @@ try:
     model.fit(**data, callbacks=[callback, Interrupt()])
 except KeyboardInterrupt:
     check(model, callback)
-    print("all is well")
+
+
+def probed(monitored):
+    keras.utils.set_random_seed(2)
+    stack = [keras.Input((10,)), keras.layers.Dense(16), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+    model = keras.Sequential([*stack, keras.layers.Dense(2)])
+    model.compile(keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    callback = OverfitMonitor(
+        probe=ProbeSettings(budget=None), restore_best_weights=False, patience=1000, strict=True
+    )
+    model.fit(**data | {"epochs": 5}, callbacks=[callback] if monitored else [])
+    return model, callback
+
+
+model, callback = probed(True)
+alone, _ = probed(False)
+assert model.history.history == alone.history.history
+for ours, theirs in zip(model.variables, alone.variables):
+    assert np.array_equal(keras.ops.convert_to_numpy(ours), keras.ops.convert_to_numpy(theirs)), ours.path
+gap = callback.diagnosis.gap
+assert gap.like_for_like is not None and gap.artefact < 0, gap
+train = model.evaluate(data["x"], data["y"], verbose=0)
+assert abs(model.history.history["val_loss"][-1] - train - gap.like_for_like) < 1e-4, (train, gap)
+print("all is well")
 """
 
 
