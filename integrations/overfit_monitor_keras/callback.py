@@ -149,6 +149,11 @@ class OverfitMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # Keras i
             model = self.model
             call.on_failure.append(lambda: session.end(model, failed=True))
 
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Note where the fit begins, which ``BackupAndRestore`` decides."""
+        if self._session is not None:
+            self._session.begin(epoch)
+
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Judge the epoch, and stop training where it is time."""
         if self._session is None:

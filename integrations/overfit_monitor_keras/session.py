@@ -15,6 +15,7 @@ from overfit_monitor import Monitor, UsageError
 from overfit_monitor.errors import unknown_name
 from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
+from overfit_monitor_keras.backup import Backup
 from overfit_monitor_keras.facts import learning_rate, metric_direction, read_facts
 from overfit_monitor_keras.probe import ExampleLosses, Measured, ProbeSettings
 from overfit_monitor_keras.weights import BestWeights
@@ -24,6 +25,7 @@ logger = logging.getLogger("overfit_monitor_keras")
 VAL = "val_"
 _STILL = "nothing is judged from here on"
 _PROBE = "probe"
+_BACKUP = "backup"
 _UNCHANGED = "the model keeps the weights it has"
 
 
@@ -80,7 +82,14 @@ class FitSession:
         self._best = BestWeights()
         self._examples: ExampleLosses | None = None
         self._begin = time.perf_counter()
+        self._backup = Backup.of(arguments.get("callbacks") or ())
+        self._first: int | None = None
         self._opened = self._validated = self._warned = self._ended = False
+
+    def begin(self, epoch: int) -> None:
+        """Note the first epoch, which a backup may have moved."""
+        if self._first is None:
+            self._first = epoch
 
     def log(self, model: Any, epoch: int, logs: Mapping[str, Any], steps: int | None) -> bool:
         """Take in the logs of an epoch.
@@ -121,6 +130,7 @@ class FitSession:
 
     def _log(self, model: Any, epoch: int, logs: Mapping[str, Any], steps: int | None) -> bool:
         core = self._open(model, steps)
+        self._go_on(core)
         train, val = self._split(logs)
         if self.plan.metric is not None and self.plan.metric not in val and not self._validated:
             self._unknown(val)
@@ -129,16 +139,29 @@ class FitSession:
         measured = self._measure(model, core, val)
         core.log(step=epoch, train=train, val=val, learning_rate=rate, **measured._asdict())
         name = core.config.metric or core.diagnosis.metrics.val
-        if name not in val:
-            return False
-        self._validated = True
-        if self.plan.restore and core.best_step == epoch and self._guard.on("restore"):
-            with self._guard.protect("restore", still=f"is judged as before; at the end {_UNCHANGED}"):
-                self._best.keep(model, epoch)
+        if name in val:
+            self._validated = True
+            if self.plan.restore and core.best_step == epoch and self._guard.on("restore"):
+                with self._guard.protect("restore", still=f"is judged as before; at the end {_UNCHANGED}"):
+                    self._best.keep(model, epoch)
+        self._save(core, epoch)
         if core.should_stop and not self.stopped_epoch:
             self.stopped_epoch = epoch
             self._say(f"epoch {epoch}: training is stopped.")
         return core.should_stop
+
+    def _go_on(self, core: Monitor) -> None:
+        first, self._first = self._first, None
+        if self._backup is None or not first or not self._guard.on(_BACKUP):
+            return
+        with self._guard.protect(_BACKUP, still="what was judged before this fit is not known"):
+            if self._backup.restore(core, self._best, first):
+                self._validated = self._best.step is not None
+
+    def _save(self, core: Monitor, epoch: int) -> None:
+        if self._backup is not None and self._guard.on(_BACKUP):
+            with self._guard.protect(_BACKUP, still="everything is judged; a fit that goes on from here starts anew"):
+                self._backup.save(core, self._best, epoch)
 
     def _open(self, model: Any, steps: int | None) -> Monitor:
         # Not before the end of the first epoch: only then has Keras built everything that is read here.

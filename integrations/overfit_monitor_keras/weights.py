@@ -16,6 +16,15 @@ class BestWeights:
         self.step: int | None = None
         self._weights: list[Any] = []
 
+    @property
+    def weights(self) -> list[Any]:
+        """The copy, as arrays in the order of ``model.get_weights()``."""
+        return self._weights
+
+    def load(self, weights: list[Any], step: int) -> None:
+        """Take a copy that was made elsewhere."""
+        self._weights, self.step = weights, step
+
     def keep(self, model: Any, step: int) -> None:
         """Copy the weights as they are now."""
         self._weights = model.get_weights()
