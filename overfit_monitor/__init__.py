@@ -1,6 +1,7 @@
 """Overfitting diagnostics for PyTorch, Keras and finished logs."""
 
 from overfit_monitor.config import MonitorConfig
+from overfit_monitor.duplicates import find_duplicates
 from overfit_monitor.errors import MonitorWarning, OverfitMonitorError, UnreadableError, UsageError
 from overfit_monitor.facts import Facts
 from overfit_monitor.finished import diagnose
@@ -22,4 +23,5 @@ __all__ = [
     "UnreadableError",
     "UsageError",
     "diagnose",
+    "find_duplicates",
 ]

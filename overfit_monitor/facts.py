@@ -72,6 +72,7 @@ class DataFacts(Record):
         augmented: Whether the training data is augmented.
         classes: Number of classes, None where unknown or where that means nothing.
         label_noise: Share of training labels known or estimated to be wrong.
+        duplicates: Validation examples that are in the training set as well, None where nobody has looked.
     """
 
     n_train: int | None = None
@@ -82,6 +83,7 @@ class DataFacts(Record):
     augmented: bool | None = None
     classes: int | None = None
     label_noise: float | None = None
+    duplicates: int | None = None
 
 
 class Facts(Record):

@@ -11,6 +11,7 @@ from typing import Any, Self
 from overfit_monitor.advice import advise
 from overfit_monitor.analyzer import Analyzer, as_observation
 from overfit_monitor.config import MonitorConfig
+from overfit_monitor.duplicates import Duplicates
 from overfit_monitor.errors import UsageError
 from overfit_monitor.example_tables import ExampleNames, ExampleTables, example_tables
 from overfit_monitor.facts import Facts
@@ -157,11 +158,23 @@ class Monitor:
 
     def know(self, facts: Facts) -> None:
         """Replace what is known of model, optimizer and data; integrations call this."""
-        facts = facts.model_copy(update={"unmeasured": self.facts.unmeasured})
+        duplicates = self.facts.data.duplicates if facts.data.duplicates is None else facts.data.duplicates
+        data = facts.data.model_copy(update={"duplicates": duplicates})
+        facts = facts.model_copy(update={"data": data, "unmeasured": self.facts.unmeasured})
         if facts == self.facts:
             return
         self.facts = facts
         self._outlets.write("facts", facts)
+
+    def know_duplicates(self, found: Duplicates) -> None:
+        """Take in which validation examples are in the training set; `find_duplicates` finds them.
+
+        Args:
+            found: What was found.
+        """
+        n_val = found.n_val if self.facts.data.n_val is None else self.facts.data.n_val
+        data = self.facts.data.model_copy(update={"duplicates": len(found.pairs), "n_val": n_val})
+        self.know(self.facts.model_copy(update={"data": data}))
 
     def cannot(self, id: str, reason: str | None) -> None:
         """Say among what was not judged that something could not be measured; integrations call this.

@@ -65,6 +65,11 @@ class Signal(NamedTuple):
         return self.train if self.probe is None else self.probe
 
     @property
+    def probed(self) -> bool:
+        """Whether the probe was measured at this very evaluation."""
+        return self.probe is not None and self.probe_step == self.step
+
+    @property
     def finite(self) -> bool:
         """Whether the validation value is a number to reckon with."""
         return math.isfinite(self.val)

@@ -25,33 +25,57 @@ class LeakageSuspected(Detector):
     Levels are medians of five. For ten evaluations in a row validation is better than train by at least 20 % of
     train and five standard deviations of its noise. A warning where train is known to be measured as validation is;
     where it is not, only from 50 % on and as an info, for dropout, augmentation and the mean over an epoch
-    make train look worse (`measurement_artefact`). The limits are conventions; shares measured by
-    ``benchmarks/findings.py`` are in ``docs/findings/leakage_suspected.md``.
+    make train look worse (`measurement_artefact`). Where the train probe measures it, only that counts. Validation
+    examples that are known to be in the training set are a warning by themselves (`overfit_monitor.find_duplicates`).
+    The limits are conventions; shares measured by ``benchmarks/findings.py`` are in
+    ``docs/findings/leakage_suspected.md``.
     """
 
     id: ClassVar[str] = "leakage_suspected"
 
     def __init__(self) -> None:
         self.state = NoState()
-        self._lead = Lead(share=BETTER, noise_units=NOISE_UNITS, in_a_row=IN_A_ROW)
+        self._raw = Lead(share=BETTER, noise_units=NOISE_UNITS, in_a_row=IN_A_ROW)
+        self._probed = Lead(share=BETTER, noise_units=NOISE_UNITS, in_a_row=IN_A_ROW)
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""
-        self._lead.update(signal.step, val=signal.val, train=signal.train, noise=signal.noise)
+        self._raw.update(signal.step, val=signal.val, train=signal.train, noise=signal.noise)
+        if signal.probed:
+            self._probed.update(signal.step, val=signal.val, train=signal.probe, noise=signal.noise)
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
-        """Return the finding while validation stays that much better."""
-        state = self._lead.state
-        if self._lead.seen < IN_A_ROW:
-            reason = f"it needs {IN_A_ROW} evaluations with both splits and has {self._lead.seen}"
+        """Return the finding while validation stays that much better, or where examples are in both sets."""
+        if facts.data.duplicates:
+            return self._in_both(facts.data.duplicates, facts.data.n_val)
+        probed = self._probed.seen >= IN_A_ROW
+        found = self._probed if probed else self._raw
+        if found.seen < IN_A_ROW:
+            reason = f"it needs {IN_A_ROW} evaluations with both splits and has {found.seen}"
             return NotJudged(id=self.id, reason=reason)
-        lead, alike = self._lead.lead, facts.like_for_like is True
-        if state.alarm_step is None or not (alike or self._lead.relative > FAR_BETTER):
+        alike = probed or facts.like_for_like is True
+        if found.state.alarm_step is None or not (alike or found.relative > FAR_BETTER):
             return None
+        return self._better(found, alike)
+
+    def _in_both(self, duplicates: int, n: int | None) -> Finding:
+        share = f" of {n}" if n else ""
+        return Finding(
+            id=self.id,
+            severity="warning",
+            message=f"{duplicates}{share} validation examples are in the training set as well: what they say of the "
+            "model is what it remembers.",
+            evidence={"duplicates": duplicates, "n_val": n},
+            speaks_for=("the examples were compared with each other",),
+            experiment="take them out of the validation set, and evaluate the same checkpoint again.",
+        )
+
+    def _better(self, found: Lead, alike: bool) -> Finding:
+        state, lead = found.state, found.lead
         return Finding(
             id=self.id,
             severity="warning" if alike else "info",
-            message=f"validation is better than train by {lead:.4g}{_share(self._lead.relative)} and has been so "
+            message=f"validation is better than train by {lead:.4g}{_share(found.relative)} and has been so "
             f"for {state.in_a_row} evaluations: examples may be in both sets, or validation is the easier one.",
             onset_step=state.onset_step,
             alarm_step=state.alarm_step,

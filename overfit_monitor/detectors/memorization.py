@@ -43,6 +43,7 @@ class _State:
     start: float | None = None
     worse: bool = False
     fitted_step: int | None = None
+    membership: list[float] | None = None
     accuracy_steps: list[int] = field(default_factory=list)
     loss_steps: list[int] = field(default_factory=list)
 
@@ -88,6 +89,8 @@ class Memorization(Detector):
         if not signal.finite:
             return
         self._val.update(signal.step, signal.val)
+        if signal.membership is not None:
+            state.membership = [signal.membership.auc, signal.membership.low, signal.membership.high]
         state.worse = self._val.relative >= WORSE and self._val.beyond(signal.noise)
         if signal.train is not None and math.isfinite(signal.train):
             state.start = signal.train if state.start is None else state.start
@@ -175,7 +178,7 @@ class Memorization(Detector):
             onset_step=step,
             alarm_step=step,
             evidence=self._evidence() | {"label_noise": noise},
-            speaks_for=tuple(limit.told for limit in passed),
+            speaks_for=tuple(limit.told for limit in passed) + self._told_by_losses(),
             speaks_against=tuple(against),
             experiment="Compare the train accuracy on the labels known to be wrong with chance: above it, they were "
             "memorized.",
@@ -213,7 +216,13 @@ class Memorization(Detector):
         if self._perfect():
             train, val = self._share(self._train_accuracy), self._share(self._val_accuracy)
             found.append(f"train accuracy is {train:.1%}, validation accuracy {val:.1%}")
-        return tuple(found)
+        return tuple(found) + self._told_by_losses()
+
+    def _told_by_losses(self) -> tuple[str, ...]:
+        if self.state.membership is None or self.state.membership[1] <= 0.5:
+            return ()
+        auc, low, high = self.state.membership
+        return (f"the loss alone tells train from validation, with an AUC of {auc:.2f} ({low:.2f} to {high:.2f})",)
 
     def _evidence(self) -> dict[str, float | int | str | bool | None]:
         known = self._train_accuracy.seen > 0
@@ -223,6 +232,7 @@ class Memorization(Detector):
             "train_accuracy": self._share(self._train_accuracy) if known else None,
             "validation_accuracy": self._share(self._val_accuracy) if known else None,
             "validation_worse": self.state.worse,
+            "membership_auc": None if self.state.membership is None else self.state.membership[0],
         }
 
 

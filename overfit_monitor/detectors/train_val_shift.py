@@ -27,6 +27,7 @@ class _State:
     first_train: list[float] = field(default_factory=list)
     first_val: list[float] = field(default_factory=list)
     first_step: int | None = None
+    probed: bool = False
     noise: float | None = None
     alarm_step: int | None = None
 
@@ -38,8 +39,9 @@ class TrainValShift(Detector):
     Over the first five evaluations validation is worse than train by at least 20 % of itself and five standard
     deviations of its noise; now (medians of five) the gap differs from that by at most 30 % of it, although train has
     come down by at least 20 % of its first level. A gap that grows as train improves is no shift. A warning where
-    train is known to be measured as validation is, an info otherwise. The limits are conventions; shares measured
-    by ``benchmarks/findings.py`` are in ``docs/findings/train_val_shift.md``.
+    train is known to be measured as validation is, an info otherwise. Where the train probe was there at the first
+    evaluation, it stands for train, and evaluations without it do not count. The limits are conventions; shares
+    measured by ``benchmarks/findings.py`` are in ``docs/findings/train_val_shift.md``.
     """
 
     id: ClassVar[str] = "train_val_shift"
@@ -52,14 +54,17 @@ class TrainValShift(Detector):
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""
-        if not signal.finite or signal.train is None or not math.isfinite(signal.train):
-            return
         state = self.state
+        if state.seen == 0:
+            state.probed = signal.probed
+        train = (signal.probe if signal.probed else None) if state.probed else signal.train
+        if not signal.finite or train is None or not math.isfinite(train):
+            return
         state.seen, state.noise = state.seen + 1, signal.noise
         self._val.update(signal.step, signal.val)
-        self._train.update(signal.step, signal.train)
+        self._train.update(signal.step, train)
         if len(state.first_val) < FIRST:
-            state.first_val, state.first_train = [*state.first_val, signal.val], [*state.first_train, signal.train]
+            state.first_val, state.first_train = [*state.first_val, signal.val], [*state.first_train, train]
             state.first_step = signal.step if state.first_step is None else state.first_step
         if not self._shifted():
             state.alarm_step = None
@@ -75,10 +80,11 @@ class TrainValShift(Detector):
         if state.alarm_step is None:
             return None
         first, now = self._gaps()
-        against = () if facts.like_for_like else ("train is not known to be measured as validation is",)
+        alike = state.probed or facts.like_for_like is True
+        against = () if alike else ("train is not known to be measured as validation is",)
         return Finding(
             id=self.id,
-            severity="warning" if facts.like_for_like else "info",
+            severity="warning" if alike else "info",
             message=f"validation has been worse than train by about {now:.4g} since the first evaluation (by "
             f"{first:.4g} then), and the gap has not grown while train improved: the two sets differ.",
             onset_step=state.first_step,

@@ -66,7 +66,8 @@ class Lead(Stateful):
         state.noise = noise
         self._val.update(step, val)
         self._train.update(step, train)
-        if not self.lead > max(self.share * abs(self._train.level), self.noise_units * (noise or math.inf)):
+        by_noise = math.inf if noise is None else self.noise_units * noise
+        if not self.lead > max(self.share * abs(self._train.level), by_noise):
             state.in_a_row, state.onset_step, state.alarm_step = 0, None, None
             return
         state.in_a_row += 1

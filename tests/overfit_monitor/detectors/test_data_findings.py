@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from overfit_monitor import Monitor
@@ -164,3 +165,68 @@ def test_instability(val, count):
     if result:
         assert (result.onset_step, result.evidence["highest"]) == (6, pytest.approx(2.0, abs=0.02))
         assert math.isclose(result.evidence["train_spikes"], 0)
+
+
+def probed(n=30, *, val, train, probe, every=1, spread=0.05):
+    """Return the diagnosis of a run whose probe and validation examples lie evenly around these means."""
+    monitor, around = Monitor(), np.linspace(-spread, spread, 101)
+    for step in range(n):
+        losses = {"val_losses": val(step) + around}
+        if step % every == 0:
+            losses["probe_losses"] = probe(step) + around
+        diagnosis = monitor.log(step=step, train={"loss": train(step)}, **losses)
+    return diagnosis
+
+
+def falling(step):
+    return 1.0 - 0.02 * step
+
+
+def test_the_artefact_is_told_where_the_probe_measures_it():
+    # Logged train .3 above the probe: dropout. The raw gap of .1 hides a real one of .4.
+    diagnosis = probed(val=lambda s: falling(s) + 0.4, train=lambda s: falling(s) + 0.3, probe=falling)
+    finding = diagnosis.finding("measurement_artefact")
+    assert finding.evidence["raw_gap"] == pytest.approx(0.1)
+    assert finding.evidence["like_for_like_gap"] == pytest.approx(0.4)
+    assert finding.evidence["artefact"] == pytest.approx(-0.3)
+    assert "hides a part of it" in finding.message
+    assert (finding.onset_step, finding.alarm_step, finding.severity) == (0, 2, "info")
+
+
+def test_without_an_artefact_nothing_is_said_even_where_validation_leads():
+    diagnosis = probed(val=lambda s: falling(s) - 0.1, train=falling, probe=falling)
+    assert diagnosis.finding("measurement_artefact") is None
+
+
+def test_a_lead_over_the_probe_is_a_warning_and_one_over_the_logged_train_alone_is_not():
+    wiggly = lambda s: 0.5 + 0.001 * (s % 2)  # noqa: E731
+    leak = probed(val=wiggly, train=lambda s: 1.0, probe=lambda s: 0.9).finding("leakage_suspected")
+    assert leak.severity == "warning"
+    assert leak.evidence["lead"] == pytest.approx(0.4, abs=0.01)
+    fine = probed(val=wiggly, train=lambda s: 2.0, probe=lambda s: 0.45)
+    assert fine.finding("leakage_suspected") is None
+
+
+def test_a_leak_is_seen_where_validation_does_not_move_at_all():
+    leak = probed(val=lambda s: 0.5, train=lambda s: 1.0, probe=lambda s: 0.9).finding("leakage_suspected")
+    assert leak is not None  # a noise of zero is known, and not the same as an unknown one
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_shift_beside_the_probe_is_a_warning(every):
+    shifted = probed(
+        n=60,
+        val=lambda s: falling(s / 3) + 0.5 + 0.001 * (s % 2),
+        train=lambda s: falling(s / 3) + 0.5,  # with dropout, so that the logged gap is none
+        probe=lambda s: falling(s / 3),
+        every=every,
+    ).finding("train_val_shift")
+    assert shifted.severity == "warning"
+    assert shifted.evidence["first_gap"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_memorization_names_what_losses_tell():
+    diagnosis = probed(n=40, val=lambda s: 1.0 + 0.02 * s, train=lambda s: 0.0 if s else 1.0, probe=lambda s: 0.01)
+    finding = diagnosis.finding("memorization")
+    assert finding.evidence["membership_auc"] == 1.0
+    assert "the loss alone tells train from validation, with an AUC of 1.00" in " ".join(finding.speaks_for)
