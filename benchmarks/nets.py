@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -73,15 +74,24 @@ def settings(task: str, rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def train(index: int, seed: int) -> dict[str, Any]:
-    """Train one net and return its record; ``test_loss`` is from 4,000 examples that no rule sees."""
+def train(
+    index: int, seed: int, *, fixed: Mapping[str, Any] | None = None, record_type: type[Record] | None = None
+) -> dict[str, Any]:
+    """Train one net and return its record; ``test_loss`` is from 4,000 examples that no rule sees.
+
+    Args:
+        index: Number of the net.
+        seed: Seed of all nets.
+        fixed: Settings that are not drawn.
+        record_type: What keeps the columns.
+    """
     import torch
     from torch import nn
 
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, index])
     torch.manual_seed(int(rng.integers(2**31)))
-    drawn = settings(TASKS[index % len(TASKS)], rng)
+    drawn = settings(TASKS[index % len(TASKS)], rng) | dict(fixed or {})
     sizes = {"train": drawn["n_train"], "val": drawn["n_val"], "test": HIDDEN_SAMPLE}
     sets = {
         name: tuple(map(torch.from_numpy, data(drawn["task"], n, rng, drawn["label_noise"])))
@@ -90,7 +100,7 @@ def train(index: int, seed: int) -> dict[str, Any]:
     model = _model(drawn, nn)
     optimizer, schedule = _optimizer(drawn, model, torch.optim)
     per_example = partial(_losses, functional=nn.functional)
-    record = _Record(drawn | {"id": f"{drawn['task']}-{seed}-{index}"})
+    record = (record_type or Record)(drawn | {"id": f"{drawn['task']}-{seed}-{index}"})
     x, y = sets["train"]
     for _ in range(drawn["epochs"]):
         model.train()
@@ -115,14 +125,16 @@ def train(index: int, seed: int) -> dict[str, Any]:
     return record.columns
 
 
-class _Record:
+class Record:
     """The columns of one run, with the paired comparison to its best epoch."""
 
     def __init__(self, drawn: dict[str, Any]) -> None:
+        """Begin with the settings of the run."""
         self.columns = drawn
         self._best = np.array([np.inf])
 
     def add(self, train_loss: float, rate: float, losses: dict[str, Any]) -> None:
+        """Take in an epoch; ``losses`` are per example, of ``val`` and ``test``."""
         val = losses["val"]
         if val.mean() < self._best.mean():
             self._best = val
@@ -139,6 +151,7 @@ class _Record:
             self.columns.setdefault(name, []).append(value)
 
     def add_accuracy(self, values: dict[str, float]) -> None:
+        """Take in accuracies by split."""
         for name, value in values.items():
             self.columns.setdefault(f"{name}_accuracy", []).append(value)
 
@@ -171,13 +184,21 @@ def _losses(said: Any, target: Any, *, functional: Any) -> Any:
     return functional.cross_entropy(said, target, reduction="none")
 
 
-def load(runs: int, seed: int) -> list[dict[str, Any]]:
-    """Return the records of so many nets, trained now if they are not in the cache."""
-    path = CACHE / f"nets-{seed}-{runs}.jsonl"
+def load(
+    runs: int,
+    seed: int,
+    *,
+    name: str = "nets",
+    fixed: Mapping[str, Any] | None = None,
+    record_type: type[Record] | None = None,
+) -> list[dict[str, Any]]:
+    """Return the records of so many nets, trained now if they are not in the cache under this name."""
+    path = CACHE / f"{name}-{seed}-{runs}.jsonl"
     if not path.exists():
         print(f"training {runs} small networks into {path} (once)", flush=True)
+        one = partial(train, seed=seed, fixed=fixed, record_type=record_type)
         with ProcessPoolExecutor() as pool:
-            lines = [json.dumps(record) for record in pool.map(partial(train, seed=seed), range(runs), chunksize=4)]
+            lines = [json.dumps(record) for record in pool.map(one, range(runs), chunksize=4)]
         CACHE.mkdir(exist_ok=True)
         path.write_text("\n".join(lines) + "\n")
     return [json.loads(line) for line in path.read_text().splitlines()]

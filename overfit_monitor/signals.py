@@ -65,6 +65,11 @@ class Signal(NamedTuple):
         return self.train if self.probe is None else self.probe
 
     @property
+    def change_error(self) -> float | None:
+        """Standard error of the paired change to the best evaluation, None without per-example losses."""
+        return None if self.sampling is None else self.sampling.change_error
+
+    @property
     def probed(self) -> bool:
         """Whether the probe was measured at this very evaluation."""
         return self.probe is not None and self.probe_step == self.step

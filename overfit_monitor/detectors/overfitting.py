@@ -22,6 +22,11 @@ OVER = 0.03
 WANDER = 3.0
 SINCE_BEST = 3
 SAMPLING_ERRORS = 1.0
+# With the paired change of per-example losses: docs/decisions/0014-paired-test.md.
+PAIRED_MATERIAL = 0.05
+PAIRED_IN_A_ROW = 5
+PAIRED_WANDER = 1.5
+PAIRED_SHARE = 1.0 / 6.0
 RESTART = 1.5
 
 
@@ -32,6 +37,7 @@ class _State:
     last_val: float = math.nan
     others_at_best: dict[str, float] = field(default_factory=dict)
     others_now: dict[str, float] = field(default_factory=dict)
+    paired_in_a_row: int = 0
     change_error: float | None = None
     learning_rate: float | None = None
 
@@ -47,8 +53,13 @@ class Overfitting(Detector):
       passes the limit for the ``false_alarm_rate`` (`overfit_monitor.stats.limits`),
     - the rise is at least 8 % of the lowest level: what is smaller is not worth an alarm,
     - it is at least three times the slow wander of the curve (second differences at lag 4),
-    - it is at least the standard error of the paired change, where per-example losses tell it, and
+    - it is at least the standard error of the paired change, where per-example losses told it before, and
     - the train level has not risen by more than half as much.
+
+    At an evaluation with per-example losses another test stands in its place: the value less one standard error of its
+    paired change to the best is at least 5 % above the best, five times in a row, the statistic passes a sixth of the
+    limit, and the rise one and a half times the wander. What is sure about the examples needs to be
+    less sure about the curve.
 
     A learning rate that grows by half or more begins a new phase, judged by itself: after a warm restart
     validation gets worse for a while as a matter of course (Loshchilov and Hutter 2017, arXiv 1608.03983).
@@ -76,7 +87,7 @@ class Overfitting(Detector):
             return
         if self._restarted(signal.learning_rate):
             self._val, self._train, self._measured = BinnedCurve(), BinnedCurve(), None
-            self.state.alarm_step = None
+            self.state.alarm_step, self.state.paired_in_a_row = None, 0
         self._remember(signal)
         train = math.nan if signal.train is None or not math.isfinite(signal.train) else signal.train
         self._train.update(signal.step, train)
@@ -86,7 +97,8 @@ class Overfitting(Detector):
         found = self._rise()
         if found is None:
             return
-        if self.state.alarm_step is None and self._raised(found):
+        raised = self._raised(found) if signal.change_error is None else self._raised_by_examples(found, signal)
+        if self.state.alarm_step is None and raised:
             self.state.alarm_step = signal.step
         elif found.rise <= OVER * abs(found.best):
             self.state.alarm_step = None
@@ -135,7 +147,7 @@ class Overfitting(Detector):
     def _remember(self, signal: Signal) -> None:
         state = self.state
         state.last_val = signal.val
-        state.change_error = signal.sampling.change_error if signal.sampling else None
+        state.change_error = signal.change_error
         state.others_now = {
             name: -other.val for name, other in signal.others.items() if other.mode == "max" and other.finite
         }
@@ -158,6 +170,19 @@ class Overfitting(Detector):
             and rise >= SAMPLING_ERRORS * (self.state.change_error or 0.0)
             and not self._train_worse(found)
         )
+
+    def _raised_by_examples(self, found: Rise, signal: Signal) -> bool:
+        state, best = self.state, abs(self.state.best_val)
+        surely = signal.val - state.best_val - SAMPLING_ERRORS * (signal.change_error or 0.0)
+        worse = (
+            surely >= PAIRED_MATERIAL * best
+            and found.rise > OVER * abs(found.best)
+            and found.rise >= PAIRED_WANDER * found.wander
+            and found.statistic >= PAIRED_SHARE * self.limit
+            and not self._train_worse(found)
+        )
+        state.paired_in_a_row = state.paired_in_a_row + 1 if worse else 0
+        return state.paired_in_a_row >= PAIRED_IN_A_ROW
 
     def _train_change(self, found: Rise) -> float | None:
         train = self._train.values
@@ -205,6 +230,11 @@ class Overfitting(Detector):
             f"the rise is {found.statistic:.3g} in units of its noise, the limit for {self.false_alarm_rate:g} false "
             f"alarms a run is {self.limit:.3g}"
         ]
+        if self.state.change_error is not None and self.state.paired_in_a_row:
+            said.append(
+                f"on the same examples validation is worse by {self.state.last_val - self.state.best_val:.3g}, with a "
+                f"standard error of {self.state.change_error:.2g}, {self.state.paired_in_a_row} times in a row"
+            )
         if change is not None and change < 0.0:
             said.append(f"train improved by {-change:.4g} meanwhile")
         if found.recovered < 0.1 * found.rise:
