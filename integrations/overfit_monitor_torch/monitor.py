@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self, final
 
 from overfit_monitor import Diagnosis, Facts, Monitor, UsageError
+from overfit_monitor.example_tables import ExampleTables
 from overfit_monitor.guard import Guard
 from overfit_monitor_torch.distributed import Ranks
 from overfit_monitor_torch.evaluation import SPLITS, evaluated, together
@@ -82,6 +83,11 @@ class TorchMonitor:
     def best_step(self) -> int | None:
         """Step of the best validation value, None without one."""
         return self.monitor.best_step
+
+    @property
+    def examples(self) -> ExampleTables:
+        """The examples and classes behind the validation value."""
+        return self.monitor.examples
 
     @property
     def facts(self) -> Facts:
