@@ -21,8 +21,9 @@ MATERIAL = 0.08
 OVER = 0.03
 WANDER = 3.0
 SINCE_BEST = 3
-SAMPLING_ERRORS = 1.0
 # With the paired change of per-example losses: docs/decisions/0014-paired-test.md.
+SURE_ERRORS = 1.645  # one-sided 95 % of a normal distribution
+PAIRED_ERRORS = 1.0
 PAIRED_MATERIAL = 0.05
 PAIRED_IN_A_ROW = 5
 PAIRED_WANDER = 1.5
@@ -53,13 +54,12 @@ class Overfitting(Detector):
       passes the limit for the ``false_alarm_rate`` (`overfit_monitor.stats.limits`),
     - the rise is at least 8 % of the lowest level: what is smaller is not worth an alarm,
     - it is at least three times the slow wander of the curve (second differences at lag 4),
-    - it is at least the standard error of the paired change, where per-example losses told it before, and
+    - it is at least 1.645 standard errors of the paired change, where per-example losses tell them, and
     - the train level has not risen by more than half as much.
 
-    At an evaluation with per-example losses another test stands in its place: the value less one standard error of its
-    paired change to the best is at least 5 % above the best, five times in a row, the statistic passes a sixth of the
-    limit, and the rise one and a half times the wander. What is sure about the examples needs to be
-    less sure about the curve.
+    With per-example losses it is raised as well when the value less one standard error of its paired change to the
+    best is at least 5 % above the best, five times in a row, the statistic passes a sixth of the limit, and the rise
+    one and a half times the wander: what is sure about the examples needs to be less sure about the curve.
 
     A learning rate that grows by half or more begins a new phase, judged by itself: after a warm restart
     validation gets worse for a while as a matter of course (Loshchilov and Hutter 2017, arXiv 1608.03983).
@@ -97,8 +97,8 @@ class Overfitting(Detector):
         found = self._rise()
         if found is None:
             return
-        raised = self._raised(found) if signal.change_error is None else self._raised_by_examples(found, signal)
-        if self.state.alarm_step is None and raised:
+        sure = self._sure_by_examples(found, signal)
+        if self.state.alarm_step is None and (sure or self._raised(found)):
             self.state.alarm_step = signal.step
         elif found.rise <= OVER * abs(found.best):
             self.state.alarm_step = None
@@ -167,13 +167,15 @@ class Overfitting(Detector):
             and since >= SINCE_BEST
             and found.statistic >= self.limit
             and rise >= WANDER * found.wander
-            and rise >= SAMPLING_ERRORS * (self.state.change_error or 0.0)
+            and rise >= SURE_ERRORS * (self.state.change_error or 0.0)
             and not self._train_worse(found)
         )
 
-    def _raised_by_examples(self, found: Rise, signal: Signal) -> bool:
+    def _sure_by_examples(self, found: Rise, signal: Signal) -> bool:
+        if signal.change_error is None:
+            return False
         state, best = self.state, abs(self.state.best_val)
-        surely = signal.val - state.best_val - SAMPLING_ERRORS * (signal.change_error or 0.0)
+        surely = signal.val - state.best_val - PAIRED_ERRORS * signal.change_error
         worse = (
             surely >= PAIRED_MATERIAL * best
             and found.rise > OVER * abs(found.best)

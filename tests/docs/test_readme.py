@@ -14,8 +14,8 @@ def data():
     import numpy as np
 
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(80, 8)).astype("float32")
-    return x, (x[:, 0] + rng.normal(size=80) > 0).astype("int64")
+    x = rng.normal(size=(240, 8)).astype("float32")
+    return x, (x[:, 0] + rng.normal(size=240) > 0).astype("int64")
 
 
 def test_the_pytorch_snippet(tmp_path, monkeypatch):

@@ -90,6 +90,7 @@ def journal(folder):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
+    torch.set_num_threads(1)  # as in the tests: sums depend on it
     folder = tmp_path_factory.mktemp("whole")
     training = Training(folder)
     training.fit()
