@@ -73,6 +73,7 @@ def _facts(diagnosis: Diagnosis, decisive: Finding | None) -> Iterator[str]:
     for label, told in (
         ("Compared", _compared(diagnosis)),
         ("Best", _best(diagnosis, decisive)),
+        ("Gap", _gap(diagnosis)),
         ("Began", _began(diagnosis, decisive)),
         ("Alarm", _alarm(diagnosis)),
         ("Stop", _stop(diagnosis)),
@@ -103,6 +104,20 @@ def _best(diagnosis: Diagnosis, decisive: Finding | None) -> str:
     if last is None:
         return f"{told} The last value is not finite." if best is not None else told
     return f"{told} {_worse(diagnosis, last)}{_lost(diagnosis, decisive)}."
+
+
+def _gap(diagnosis: Diagnosis) -> str:
+    gap, membership = diagnosis.gap, diagnosis.membership
+    if gap.like_for_like is None:
+        return ""
+    error = "" if gap.standard_error is None else f" ± {gap.standard_error:.2g}"
+    told = f"{gap.like_for_like:.4g}{error} with train measured as validation is"
+    if gap.raw is not None and gap.artefact is not None:
+        told += f"; {gap.raw:.4g} as logged, of which {gap.artefact:.4g} comes from measuring it in another way"
+    if membership is not None:
+        interval = f"{membership.low:.2f} to {membership.high:.2f}"
+        told += f". The loss alone tells train from validation with an AUC of {membership.auc:.2f} ({interval})"
+    return f"{told}."
 
 
 def _worse(diagnosis: Diagnosis, last: float) -> str:

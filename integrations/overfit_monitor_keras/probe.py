@@ -18,7 +18,6 @@ from overfit_monitor_keras.pointwise import LossFunction, PointwiseLoss, Unknown
 SIZE: Final = 1024
 SMALLEST: Final = 128
 BUDGET: Final = 0.02
-_FEW: Final = 8
 # Class weights, masks and the like make val_loss another mean than that of the examples; rounding stays far below.
 MEAN_TOLERANCE: Final = 1e-3
 
@@ -69,14 +68,11 @@ class Measured(NamedTuple):
 class _Part:
     """Fixed examples that are measured in their order, within a budget of their own."""
 
-    def __init__(
-        self, arrays: Arrays, order: Indices, *, share: float | None, smallest: int, batch: int, trial: int
-    ) -> None:
+    def __init__(self, arrays: Arrays, order: Indices, *, share: float | None, smallest: int, batch: int) -> None:
         self.arrays = arrays
         self.order = order
         self.budget = Budget(share, size=max(1, len(order)), smallest=max(1, min(smallest, len(order))))
         self._batch = batch
-        self._trial = trial
         self._loaded: list[tuple[Any, Any]] = []
 
     def measure(self, losses: PointwiseLoss, clock: Callable[[], float]) -> Losses | None:
@@ -90,7 +86,7 @@ class _Part:
                     with run.once():
                         self._loaded.append(self.arrays.take(here))
                 if not self.budget.known and self.budget.share is not None:
-                    self._try(losses, run, clock)
+                    self._try(losses, run, number, clock)
                 if not run.fits(len(here)):
                     break
                 with run.evaluating(len(here)):
@@ -99,14 +95,13 @@ class _Part:
             run.end()
         return np.concatenate(found) if found else None
 
-    def _try(self, losses: PointwiseLoss, run: Measuring, clock: Callable[[], float]) -> None:
-        """Find out what an example takes from a few of them, so that a whole batch is no surprise."""
-        few = self.order[: self._trial]
+    def _try(self, losses: PointwiseLoss, run: Measuring, number: int, clock: Callable[[], float]) -> None:
+        """Find out what an example takes from one batch, so that all of them are no surprise."""
         with run.once():
-            losses(*self.arrays.take(few))  # the first call builds what later ones use
+            losses(*self._loaded[number])  # the first call builds what later ones use
             begin = clock()
-            losses(*self.arrays.take(few))
-            self.budget.guess((clock() - begin) / len(few))
+            losses(*self._loaded[number])
+            self.budget.guess((clock() - begin) / len(self.order[: self._batch]))
 
 
 @final
@@ -148,18 +143,17 @@ class ExampleLosses:
             self._cannot(str(error), str(error))
             return
         batch = int(arguments.get("validation_batch_size") or arguments.get("batch_size") or 32)
-        sizes = {"batch": batch, "trial": batch if _has_fixed_batch(model) else min(batch, _FEW)}
         train = training_arrays(arguments) if settings.data is None else training_arrays(_named(settings.data))
         val = validation_arrays(arguments)
         share = None if settings.budget is None else settings.budget / 2.0
         if isinstance(train, Arrays):
             order = np.random.default_rng(settings.seed).permutation(train.n)[: settings.size]
-            self._probe = _Part(train, order, share=share, smallest=SMALLEST, **sizes)
+            self._probe = _Part(train, order, share=share, smallest=SMALLEST, batch=batch)
             labels = train.labels
             core.describe_examples(probe_labels=None if labels is None else labels[order], probe_names=order.tolist())
         if isinstance(val, Arrays):
             # Half of them would be compared with nothing: all are measured, seldom if they take long.
-            self._val = _Part(val, np.arange(val.n), share=share, smallest=val.n, **sizes)
+            self._val = _Part(val, np.arange(val.n), share=share, smallest=val.n, batch=batch)
             core.describe_examples(val_labels=val.labels)
         self._cannot(None if isinstance(train, Arrays) else train, None if isinstance(val, Arrays) else val)
 
@@ -216,10 +210,6 @@ class ExampleLosses:
     def _cannot(self, probe: str | None, val: str | None) -> None:
         self._core.cannot("probe", probe)
         self._core.cannot("val_losses", val)
-
-
-def _has_fixed_batch(model: Any) -> bool:
-    return any(tensor.shape[0] is not None for tensor in getattr(model, "inputs", None) or ())
 
 
 def _named(data: tuple[Any, Any]) -> dict[str, Any]:

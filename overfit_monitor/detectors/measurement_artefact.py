@@ -103,8 +103,8 @@ class MeasurementArtefact(Detector):
         return Finding(
             id=self.id,
             severity="info",
-            message=f"the logged gap is {state.raw:.4g}, the real one {state.real:.4g}: train measured as validation "
-            f"is differs by {abs(artefact):.4g} from what is logged, which {effect}.",
+            message=f"the logged gap is {state.raw:.4g}, the real one {state.real:.4g}: measured as validation is, "
+            f"train differs by {abs(artefact):.4g} from what is logged, which {effect}.",
             onset_step=state.onset_step,
             alarm_step=state.alarm_step,
             evidence={

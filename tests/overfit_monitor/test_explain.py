@@ -1,5 +1,6 @@
 """The reasoning in plain words: a table of verdicts that a reader can check, and what no text may do."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -200,3 +201,13 @@ def test_no_name_and_no_number_breaks_it(text, values):
     )
     assert all(len(line) <= WIDTH or len(line.split()) <= 2 for line in told.split("\n"))
     assert all(char.isprintable() or char == "\n" for char in told)
+
+
+def test_the_gap_is_split_where_the_probe_measured_it():
+    monitor, around = Monitor(), np.linspace(-0.05, 0.05, 101)
+    for step in range(3):
+        monitor.log(step=step, train={"loss": 0.8}, val_losses=1.0 + around, probe_losses=0.5 + around)
+    told = " ".join(monitor.diagnosis.explain().split())
+    assert "Gap: 0.5 ± 0.0041 with train measured as validation is; 0.2 as logged, of which -0.3 comes from" in told
+    assert "The loss alone tells train from validation with an AUC of 1.00 (1.00 to 1.00)." in told
+    assert "Gap:" not in Monitor().log(step=0, train={"loss": 1.0}, val={"loss": 2.0}).explain()
