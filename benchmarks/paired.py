@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows: list[list[object]] = []
     for n in SIZES:
         ratios = [ratio for run in runs if (ratio := run.smaller(n)) is not None]
-        low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
+        low, middle, high = np.quantile(ratios or [math.nan], (0.25, 0.5, 0.75))
         rows.append([n, len(ratios), f"{middle:.1f}", f"{low:.1f} to {high:.1f}"])
     show("Times fewer examples for the same standard error", ["examples", "nets", "median", "quartiles"], rows)
     header = ["examples", "statistic", "false alarms", "rises found", "median delay"]

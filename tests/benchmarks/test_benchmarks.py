@@ -47,7 +47,9 @@ def tables(text):
     return found
 
 
-@pytest.mark.parametrize("script", ["calibration", "detection", "confusion", "cost", "overhead", "probe"])
+@pytest.mark.parametrize(
+    "script", ["calibration", "detection", "confusion", "cost", "overhead", "probe", "paired", "examples"]
+)
 def test_help_tells_the_usage(script):
     assert f"python benchmarks/{script}.py" in printed(script, "--help")
 
@@ -175,3 +177,19 @@ def test_the_cost_of_a_step_beside_others():
     (rows,) = tables(printed("overhead", "--seconds", 0.2, "--steps", 0.1))
     assert [row["way"] for row in rows] == ["bare", "watched", "loss.item()", "MeanMetric", "SummaryWriter"]
     assert all("to" in row["ratio (95 %)"] for row in rows[1:])
+
+
+def test_wrong_labels_and_copies_are_found():
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    labels, copies = tables(printed("examples", "--nets", 1))
+    assert [row["wrong labels"] for row in labels] == ["0%", "2%", "5%", "10%", "20%"]
+    assert all(int(row["of them wrong"].rstrip("%")) > 90 for row in labels[1:])
+    assert copies[0]["same bytes"] == copies[0]["similarity .98"] == "100.0%"
+
+
+def test_paired_differences_beside_two_means():
+    pytest.importorskip("torch")
+    errors, rises = tables(printed("paired", "--runs", 16, "--seed", 3))
+    assert all(float(row["median"]) > 1.0 for row in errors)
+    assert [row["statistic"] for row in rises[:3]] == ["curve", "means", "paired"]
