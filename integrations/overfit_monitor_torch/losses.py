@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal, final
 
 import torch
@@ -12,6 +12,7 @@ from overfit_monitor.errors import UsageError
 from overfit_monitor.guard import Guard
 from overfit_monitor_torch.hooks import first_tensor
 from overfit_monitor_torch.per_example import PerExample
+from overfit_monitor_torch.rates import RateMeter
 from overfit_monitor_torch.taps import Tap
 from overfit_monitor_torch.totals import LOSS, LossSummary, Total
 from overfit_monitor_torch.undisturbed import autocast_type
@@ -47,6 +48,7 @@ class LossMeter:
         guard: Takes what goes wrong; the loss modules never raise for it unless it is strict.
         weights: Weights of the sum by name; a loss that is not named is not in it. None weighs every loss by 1.
         per_example: Takes in the calls in eval mode as well; None keeps no per-example losses.
+        rates: Reads the learning rate with each loss of a training step; None reads none.
 
     Raises:
         UsageError: Something in the mapping is no module, or there twice.
@@ -65,6 +67,7 @@ class LossMeter:
         *,
         weights: Mapping[str, float] | None = None,
         per_example: PerExample | None = None,
+        rates: RateMeter | None = None,
     ) -> None:
         modules = named_losses(criterion)
         self.off = self.paused = False
@@ -73,6 +76,9 @@ class LossMeter:
         self._guard = guard
         self._weights = dict(weights) if weights is not None else None
         self._per_example = per_example
+        self._rates = rates
+        # No call through this object: it is made at every step.
+        self.stepped: Callable[[], None] = _nothing if rates is None else rates.poll
         self._train: dict[str, Total] = {}
         self._val: dict[str, Total] = {}
         self._validated: set[str] = set()
@@ -152,7 +158,9 @@ class LossMeter:
                 total.add(loss.detach().mean(), examples, examples)
             else:
                 total.add(loss, examples, 1 if summed else examples)
-        if not training:
+        if training:
+            self.stepped()
+        else:
             self.autocast = autocast_type(torch.device("cpu") if batch is None else batch.device)
             if name == LOSS and self._per_example is not None:
                 self._per_example.add(module, args, kwargs, output, examples)
@@ -169,6 +177,8 @@ class LossMeter:
         if not self._guard.strict:
             self.off = True
             self.close()
+            if self._rates is not None:
+                self._rates.attach()
         with self._guard.protect(PART, still=_STILL):
             raise  # noqa: PLE0704 - called while an exception is handled
 
@@ -202,6 +212,10 @@ def named_losses(criterion: nn.Module | Mapping[str, nn.Module]) -> dict[str, nn
                 f"criterion[{name!r}] and criterion[{twin!r}] are one module: make two, to tell them apart."
             )
     return modules
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _taken(totals: Mapping[str, Total]) -> dict[str, LossSummary]:

@@ -93,11 +93,11 @@ class Measuring:
         self._guard = guard
         self._optimizer = optimizer
         self._rate: float | None = None
-        self._rates = RateMeter(optimizer, guard) if optimizer is not None else None
         hooked = isinstance(criterion, (nn.Module, Mapping))
+        self._rates = RateMeter(optimizer, guard, polled=hooked) if optimizer is not None else None
         self._examples = PerExample(guard, val_data=val_data) if hooked else None
         self._meter = (
-            LossMeter(model, criterion, guard, weights=loss_weights, per_example=self._examples)
+            LossMeter(model, criterion, guard, weights=loss_weights, per_example=self._examples, rates=self._rates)
             if isinstance(criterion, (nn.Module, Mapping))
             else None
         )

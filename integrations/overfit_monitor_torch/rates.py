@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, final
 
 import torch
@@ -20,21 +21,21 @@ _STILL = "the learning rate is read once per evaluation"
 
 @final
 class RateMeter(Hook):
-    """A hook on the optimizer that keeps the lowest and the highest learning rate since the last evaluation.
+    """Keeps the lowest and the highest learning rate since the last evaluation.
 
-    The rate of the first parameter group is read, as it is in force at the step; schedulers change it afterwards.
+    The rate of the first parameter group is read, as it is in force at the step; schedulers change it afterwards. It is
+    read by a hook on the optimizer, or, where the loss is hooked anyway, with each loss of a training step (`poll`):
+    that takes a tenth of the time.
     A rate that is a tensor is copied on its device and read with the evaluation. Steps that a ``GradScaler`` skips
     are none. What a step costs is measured by benchmarks/overhead.py.
 
     Args:
         optimizer: The optimizer. Of a wrapper that holds the real one as ``optimizer``, that one is taken.
         guard: Takes what goes wrong; the hook itself never raises unless it is strict.
-
-    Attributes:
-        hooked: Whether the optimizer has such hooks; without them there is nothing to read.
+        polled: Whether somebody calls `poll` at every step, so that no hook is needed.
     """
 
-    def __init__(self, optimizer: Any, guard: Guard) -> None:
+    def __init__(self, optimizer: Any, guard: Guard, *, polled: bool = False) -> None:
         self._guard = guard
         self._off = False
         self._last: Any = None
@@ -44,18 +45,33 @@ class RateMeter(Hook):
         self._bounds: list[Tensor] = []
         while isinstance(inner := getattr(optimizer, "optimizer", None), torch.optim.Optimizer):
             optimizer = inner
-        try:
-            self._handle = optimizer.register_step_post_hook(self)
-        except AttributeError:  # a class of its own, with param_groups but without hooks
-            self._handle = None
-        self.hooked = self._handle is not None
+        self._optimizer = optimizer
+        self._handle: Any = None
+        if not polled:
+            self.attach()
 
-    def __call__(self, optimizer: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+    @property
+    def hooked(self) -> bool:
+        """Whether there is a hook on the optimizer."""
+        return self._handle is not None
+
+    def attach(self) -> None:
+        """Put a hook on the optimizer, where it takes one."""
+        if self._handle is None:
+            with suppress(AttributeError):  # a class of its own, with param_groups but without hooks
+                self._handle = self._optimizer.register_step_post_hook(self)
+
+    def __call__(self, _optimizer: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
         """Read the rate; PyTorch calls this after every step."""
-        if self._off or is_compiling():
+        if not is_compiling():
+            self.poll()
+
+    def poll(self) -> None:
+        """Read the rate."""
+        if self._off:
             return
         try:
-            rate = optimizer.param_groups[0]["lr"]
+            rate = self._optimizer.param_groups[0]["lr"]
             if rate is not self._last or type(rate) is not float:
                 self._changed(rate)
         except Exception:  # noqa: BLE001 - handled by the guard, out of the way of the calls that succeed

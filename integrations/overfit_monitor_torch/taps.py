@@ -29,6 +29,9 @@ class Meter(Protocol):
     def total(self, name: str, *, training: bool) -> Total:
         """Return the total of the loss of this name."""
 
+    def stepped(self) -> None:
+        """Take note that a loss of a training step was computed."""
+
     def failed(self) -> None:
         """Handle the exception that is being handled: switch off, or raise it again."""
 
@@ -78,9 +81,10 @@ class Tap:
             return output  # what is kept here would break the graph, or have it compiled anew every epoch
         try:
             if self._open and self._model.training and not kwargs:
-                examples, loss = args[0].size(0), output.detach()
+                examples, loss = args[0].shape[0], output.detach()
                 self._sizes.append(examples)
                 self._losses.append(loss)
+                self._meter.stepped()
                 if len(self._losses) == _ROW:
                     self.fold()
                 return output
