@@ -171,7 +171,7 @@ def one_raises(rank, world, folder):
 
 def one_is_killed_in_its_epoch(rank, world, folder):
     monitor = watch(network(), run_dir=folder / "run", criterion=nn.CrossEntropyLoss())
-    monitor._ranks._longest = timedelta(seconds=2)
+    monitor._ranks._longest = timedelta(seconds=8)
     for epoch in monitor.epochs(4):
         if rank == 1 and epoch == 2:
             os._exit(0)
