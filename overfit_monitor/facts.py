@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from overfit_monitor.records import NotJudged, Record
+from overfit_monitor.records import AppliedChange, NotJudged, Record
 
 LayerKind = Literal["linear", "conv", "recurrent", "attention", "embedding", "norm", "dropout", "other"]
 Framework = Literal["torch", "keras"]
+InputKind = Literal["tabular", "image", "text", "sequence"]
+
+
+_KIND_BY_LAYER: dict[LayerKind, InputKind] = {"linear": "tabular", "recurrent": "sequence"}
 
 
 class LayerFacts(Record):
@@ -36,12 +40,16 @@ class OptimizerFacts(Record):
         learning_rate: Learning rate of the first parameter group.
         weight_decay: Largest weight decay of any parameter group; 0 is none.
         decoupled: Whether the decay is decoupled (AdamW) and not an L2 term in the gradient.
+        momentum: Momentum of plain SGD, None where unknown or where that means nothing.
+        schedule: Name of the schedule of its learning rate, ``none`` where there is none; None where unknown.
     """
 
     name: str
     learning_rate: float | None = None
     weight_decay: float | None = None
     decoupled: bool | None = None
+    momentum: float | None = None
+    schedule: str | None = None
 
 
 class LossFacts(Record):
@@ -73,6 +81,12 @@ class DataFacts(Record):
         classes: Number of classes, None where unknown or where that means nothing.
         label_noise: Share of training labels known or estimated to be wrong.
         duplicates: Validation examples that are in the training set as well, None where nobody has looked.
+        kind: What an example is: a row of numbers, an image, token ids, or a series of numbers.
+        features: Columns of a row of numbers.
+        unscaled: Columns of the first batch whose mean is further than 5 from 0 or whose standard deviation is not
+            within 0.05 to 5, those with one value left out; None where nobody has looked.
+        constant: Columns with one value only in the first batch, None where nobody has looked.
+        smallest_class: Share of the rarest class among the training examples.
     """
 
     n_train: int | None = None
@@ -84,6 +98,11 @@ class DataFacts(Record):
     classes: int | None = None
     label_noise: float | None = None
     duplicates: int | None = None
+    kind: InputKind | None = None
+    features: int | None = None
+    unscaled: int | None = None
+    constant: int | None = None
+    smallest_class: float | None = None
 
 
 class Facts(Record):
@@ -97,8 +116,12 @@ class Facts(Record):
         data: What is known of the data.
         like_for_like: Whether train is measured as validation is: eval mode, end of epoch, the same terms.
         early_stopping: Whether something stops the run and restores its best weights already.
+        residual_blocks: Names of the blocks whose output is added to their input, in order.
+        pretrained: Whether the weights come from another training, so that this one is a fine-tuning.
+        averaged: Whether a moving average of the weights is what is validated.
         applied: Ids of recommendations that were applied to this run already. Their rules stay silent; it is
             for changes that nothing else here shows, such as a width that was halved.
+        changes: What was applied to the live training, as it was read back, undone changes included.
         unmeasured: What the integration could not measure, and why; told with what was not judged.
     """
 
@@ -109,8 +132,30 @@ class Facts(Record):
     data: DataFacts = DataFacts()
     like_for_like: bool | None = None
     early_stopping: bool | None = None
+    residual_blocks: tuple[str, ...] = ()
+    pretrained: bool | None = None
+    averaged: bool | None = None
     applied: tuple[str, ...] = ()
+    changes: tuple[AppliedChange, ...] = ()
     unmeasured: tuple[NotJudged, ...] = ()
+
+    @property
+    def input_kind(self) -> InputKind | None:
+        """What an example is, by the data, or else by the first layer; None where neither tells."""
+        if self.data.kind is not None:
+            return self.data.kind
+        if self.data.image or any(layer.kind == "embedding" for layer in self.layers):
+            return "image" if self.data.image else "text"
+        first = next((layer.kind for layer in self.layers if layer.parameters), None)
+        return _KIND_BY_LAYER.get(first or "other") if self.data.image is False else None
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """Optimizer steps in an epoch, counted or from the sizes; None where neither is known."""
+        data = self.data
+        if data.steps_per_epoch is None and data.n_train and data.batch_size:
+            return -(-data.n_train // data.batch_size)
+        return data.steps_per_epoch
 
     @property
     def parameters(self) -> int:

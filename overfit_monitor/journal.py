@@ -4,7 +4,8 @@ One record a line, handed to the operating system before `Journal.write`
 returns, so that a killed process loses nothing that was logged. A line cut off
 by a crash is closed by the next writer and skipped by the reader, which says
 where. Kinds: ``start`` (version and settings), ``facts``, ``observation``,
-``alert``, ``stop``, ``examples`` (tables at an alarm, a stop and the end), and ``resume``:
+``alert``, ``stop``, ``applied`` (a recommendation that was applied to the live
+training), ``examples`` (tables at an alarm, a stop and the end), and ``resume``:
 a checkpoint was loaded, and of the observations before this line only the first
 ``observations`` count.
 """
@@ -44,11 +45,12 @@ class Journal:
 
     Args:
         run_dir: Folder of the run; made if it is not there.
+        name: Name of the file.
     """
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, *, name: str = FILE_NAME) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
-        self.path = run_dir / FILE_NAME
+        self.path = run_dir / name
         self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         self._close_torn_line()
 

@@ -18,7 +18,7 @@ from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
 from overfit_monitor.outlets import Outlets
 from overfit_monitor.plotting import Curves
-from overfit_monitor.records import Diagnosis, Finding, NotJudged, Observation, Report
+from overfit_monitor.records import AppliedChange, Diagnosis, Finding, NotJudged, Observation, Report
 from overfit_monitor.sampler import Sampler
 from overfit_monitor.sinks import Sink
 
@@ -72,6 +72,7 @@ class Monitor:
         self._sampler = Sampler(self.config, self._guard)
         self._names = ExampleNames()
         self._told = ExampleTables()
+        self._changed: list[AppliedChange] = []
         self._outlets = Outlets(self.run_dir, sinks, self._guard)
         self._observed = 0
         for observation in self._outlets.earlier():
@@ -144,7 +145,10 @@ class Monitor:
         """The diagnosis now, recommendations included."""
         diagnosis = self._analyzer.diagnosis(self.facts)
         diagnosis._curves = Curves(self._analyzer.history)
-        return diagnosis.model_copy(update={"run": self.name, "recommendations": advise(diagnosis, self.facts)})
+        told: dict[str, Any] = {"run": self.name, "recommendations": advise(diagnosis, self.facts)}
+        if self.facts.changes:
+            told["notes"] = (*diagnosis.notes, *map(str, self.facts.changes))
+        return diagnosis.model_copy(update=told)
 
     @property
     def should_stop(self) -> bool:
@@ -160,7 +164,9 @@ class Monitor:
         """Replace what is known of model, optimizer and data; integrations call this."""
         duplicates = self.facts.data.duplicates if facts.data.duplicates is None else facts.data.duplicates
         data = facts.data.model_copy(update={"duplicates": duplicates})
-        facts = facts.model_copy(update={"data": data, "unmeasured": self.facts.unmeasured})
+        kept = {name: getattr(self.facts, name) for name in ("unmeasured", "changes")}
+        applied = tuple(dict.fromkeys((*facts.applied, *self.facts.applied)))
+        facts = facts.model_copy(update={"data": data, "applied": applied, **kept})
         if facts == self.facts:
             return
         self.facts = facts
@@ -175,6 +181,22 @@ class Monitor:
         n_val = found.n_val if self.facts.data.n_val is None else self.facts.data.n_val
         data = self.facts.data.model_copy(update={"duplicates": len(found.pairs), "n_val": n_val})
         self.know(self.facts.model_copy(update={"data": data}))
+
+    def know_change(self, change: AppliedChange) -> None:
+        """Take in that a recommendation was applied to the live training, or undone; integrations call this.
+
+        Its rule is silent from then on, or speaks again; the journal and TensorBoard show when it was.
+
+        Args:
+            change: What was changed, as it was read back.
+        """
+        others = tuple(c for c in self.facts.changes if (c.id, c.step) != (change.id, change.step))
+        ids = tuple(id for id in self.facts.applied if id != change.id)
+        applied = ids if change.undone_step is not None else (*ids, change.id)
+        self.facts = self.facts.model_copy(update={"changes": (*others, change), "applied": applied})
+        self._changed.append(change)
+        self._outlets.write("applied", change)
+        self._outlets.write("facts", self.facts)
 
     def cannot(self, id: str, reason: str | None) -> None:
         """Say among what was not judged that something could not be measured; integrations call this.
@@ -276,7 +298,9 @@ class Monitor:
             best=self._analyzer.best(),
             alerts=alerts,
             stop=self._analyzer.stop if stopped is None else None,
+            applied=tuple(self._changed),
         )
+        self._changed.clear()
         self._outlets.send(report)
         if report.alerts or report.stop:
             self._write_examples()

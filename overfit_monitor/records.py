@@ -152,6 +152,26 @@ class MetricChoice(Record):
     also: dict[str, Mode] = Field(default_factory=dict)
 
 
+class Effect(Record):
+    """What a change did to overfitting runs in our benchmark, against the same runs stopped early without it.
+
+    Attributes:
+        runs: Number of tasks it was measured on, each with several seeds.
+        ratio: Median over the tasks of the test loss with the change over that without it; below 1 is better.
+        low: Tenth of the tasks with the best ratio are at or below this.
+        high: Tenth of the tasks with the worst ratio are at or above this.
+        helps: Share of the tasks with a loss at least 1 % lower.
+        harms: Share of the tasks with a loss more than 2 % higher.
+    """
+
+    runs: int
+    ratio: float
+    low: float
+    high: float
+    helps: float
+    harms: float
+
+
 class Recommendation(Record):
     """One concrete change, with its value, its reason and the code for it.
 
@@ -163,6 +183,8 @@ class Recommendation(Record):
         code: Code for the framework in use that runs when pasted into the training script.
         caution: What to watch for, and when it would not help.
         source: Where the rule and its value come from.
+        effect: What it did in our benchmark, None where that was not measured.
+        tied_with: Recommendations of this run whose measured effect cannot be told from this one's, by id.
     """
 
     id: str
@@ -172,6 +194,33 @@ class Recommendation(Record):
     code: str
     caution: str = ""
     source: str = ""
+    effect: Effect | None = None
+    tied_with: tuple[str, ...] = ()
+
+
+class AppliedChange(Record):
+    """A recommendation that was applied to the live training, as it was read back.
+
+    Attributes:
+        id: The recommendation.
+        step: Step after which it holds, None before the first.
+        before: The settings as they were, by name.
+        after: The settings as they were read back.
+        undone_step: Step after which it was undone, None where it holds.
+    """
+
+    id: str
+    step: int | None = None
+    before: dict[str, Any] = Field(default_factory=dict)
+    after: dict[str, Any] = Field(default_factory=dict)
+    undone_step: int | None = None
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{name} {self.before.get(name)} -> {value}" for name, value in self.after.items())
+        undone = "" if self.undone_step is None else f", undone after step {self.undone_step}"
+        return (
+            f"{self.id} applied {'at the start' if self.step is None else f'after step {self.step}'}: {values}{undone}"
+        )
 
 
 class StopDecision(Record):
@@ -293,6 +342,7 @@ class Report(Record):
         best: Best validation value so far, in the metric's own units; None without one.
         alerts: Findings of severity warning or error that were raised by this very observation.
         stop: The stopping decision, if it was taken by this very observation.
+        applied: Changes of the training that were applied, or undone, since the observation before.
     """
 
     observation: Observation
@@ -301,6 +351,7 @@ class Report(Record):
     best: float | None = None
     alerts: tuple[Finding, ...] = ()
     stop: StopDecision | None = None
+    applied: tuple[AppliedChange, ...] = ()
 
 
 def finite_or_none(value: float) -> float | None:

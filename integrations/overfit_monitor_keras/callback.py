@@ -13,11 +13,14 @@ import keras
 
 from overfit_monitor import Diagnosis, Facts, Monitor, MonitorConfig, UsageError
 from overfit_monitor.errors import unknown_name
+from overfit_monitor.live import Changes, check_limits
+from overfit_monitor.records import AppliedChange, Recommendation
+from overfit_monitor_keras.applying import KNOWN
 from overfit_monitor_keras.fitting import running_fit
 from overfit_monitor_keras.probe import ProbeSettings
 from overfit_monitor_keras.session import VAL, FitSession, Plan
 
-_BESIDE_CORE = frozenset({"verbose", "restore_best_weights", "strict", "probe"})
+_BESIDE_CORE = frozenset({"auto_apply", "verbose", "restore_best_weights", "strict", "probe"})
 
 
 @final
@@ -53,6 +56,9 @@ class OverfitMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # Keras i
             the per-example losses of validation, in at most 2 % of the training time by default. False leaves both
             out; None and True measure where the data of ``fit`` allow it, and say in ``diagnosis.not_judged`` where
             they do not.
+        auto_apply: Largest values, by the name of the setting (``learning_rate``, ``weight_decay``, ``dropout``), that
+            may be applied without asking: at an overfitting alarm the first recommendation whose settings are all
+            named here is applied, none above its limit, and each at most once. None applies nothing.
         strict: Raise errors of the monitor itself instead of warning once and training on.
         core: A monitor of your own, used for every fit and left open at the end. It has its
             settings already; beside it only ``verbose``, ``restore_best_weights``, ``probe`` and ``strict``.
@@ -79,6 +85,7 @@ class OverfitMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # Keras i
         *,
         run_dir: str | PathLike[str] | None = None,
         probe: ProbeSettings | bool | None = None,
+        auto_apply: Mapping[str, float] | None = None,
         strict: bool = False,
         core: Monitor | None = None,
         **settings: Any,
@@ -96,6 +103,7 @@ class OverfitMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # Keras i
             _check_alone(given | settings | {"monitor": monitor, "run_dir": run_dir})
         metric = _metric(monitor) if core is None else core.config.metric
         asked = given | settings | {"strict": strict}
+        check_limits(auto_apply, KNOWN)
         MonitorConfig.build({"metric": metric, **asked})
         self._run_dir = None if run_dir is None else Path(run_dir)
         self._plan = Plan(
@@ -108,6 +116,7 @@ class OverfitMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # Keras i
             probe_asked=bool(probe),
             core=core,
             facts_given=core is not None and core.facts != Facts(),
+            auto_apply=auto_apply,
         )
         self._session: FitSession | None = None
         self._fits = 0
@@ -136,6 +145,28 @@ class OverfitMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # Keras i
     def stopped_epoch(self) -> int:
         """Epoch at which training was stopped, 0 if it was not, as in ``EarlyStopping``."""
         return self._session.stopped_epoch if self._session else 0
+
+    def apply(self, recommendation: Recommendation) -> AppliedChange | None:
+        """Apply a recommendation to the live model and optimizer; see `overfit_monitor.live.Changes.apply`.
+
+        Raises:
+            UsageError: No epoch of a fit has ended yet.
+        """
+        return self._changes.apply(recommendation)
+
+    def undo(self, id: str) -> AppliedChange | None:
+        """Put back what `apply` changed; see `overfit_monitor.live.Changes.undo`.
+
+        Raises:
+            UsageError: No epoch of a fit has ended yet.
+        """
+        return self._changes.undo(id)
+
+    @property
+    def _changes(self) -> Changes:
+        if self._session is None or self._session.changes is None:
+            raise UsageError("there is nothing to change before the first epoch of a fit has ended.")
+        return self._session.changes
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
         """Start afresh, and see to it that a failing fit is ended, too."""

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
-from overfit_monitor.facts import DataFacts, Facts, LossFacts, OptimizerFacts
+from overfit_monitor.facts import DataFacts, Facts, InputKind, LayerFacts, LossFacts, OptimizerFacts
 from overfit_monitor_keras.layers import augments, layer_facts
 
 # Names without case and underscores, so that the class and the function are one entry.
@@ -38,6 +39,8 @@ REGRESSION = frozenset(
     ]
 )
 DEFAULT_BATCH_SIZE = 32  # of `fit`, for arrays
+FEWEST_ROWS = 16  # fewer say nothing of a column
+_KINDS: dict[int, InputKind] = {3: "sequence", 4: "image", 5: "image"}
 IMAGE_RANK = 4  # the batch, two axes of space and the channels
 
 
@@ -53,14 +56,24 @@ def read_facts(model: Any, arguments: Mapping[str, Any], *, steps: int | None, e
     Returns:
         The facts; what is not known exactly is None.
     """
+    layers, loss = layer_facts(model), _loss(getattr(model, "loss", None))
+    data = _data(model, arguments, steps)
     return Facts(
         framework="keras",
-        layers=layer_facts(model),
+        layers=layers,
         optimizer=_optimizer(getattr(model, "optimizer", None)),
-        loss=_loss(getattr(model, "loss", None)),
-        data=_data(model, arguments, steps),
+        loss=loss,
+        data=data.model_copy(update={"classes": _classes(loss, layers)}),
         early_stopping=early_stopping,
+        averaged=True if getattr(getattr(model, "optimizer", None), "use_ema", False) else None,
     )
+
+
+def _classes(loss: LossFacts | None, layers: tuple[LayerFacts, ...]) -> int | None:
+    if loss is None or not loss.classification:
+        return None
+    width = next((layer.width for layer in reversed(layers) if layer.kind in ("linear", "conv")), None)
+    return 2 if width == 1 else width
 
 
 def learning_rate(model: Any) -> float | None:
@@ -90,7 +103,18 @@ def _optimizer(optimizer: Any) -> OptimizerFacts | None:
         weight_decay=float(decay or 0.0) if ours else None,
         # Every Keras 3 optimizer shrinks the weights by learning rate x decay outside the gradient.
         decoupled=True if ours else None,
+        momentum=_number(getattr(inner, "momentum", None)) if isinstance(inner, keras.optimizers.SGD) else None,
+        schedule=_schedule(inner) if ours else None,
     )
+
+
+def _schedule(optimizer: Any) -> str:
+    rate = optimizer._learning_rate
+    return type(rate).__name__ if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule) else "none"
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _rate(optimizer: Any) -> float | None:
@@ -144,7 +168,25 @@ def _data(model: Any, arguments: Mapping[str, Any], steps: int | None) -> DataFa
         steps_per_epoch=steps,
         image=_image(model, arguments.get("x")),
         augmented=True if augments(model) else None,
+        **_seen(arguments.get("x")),
     )
+
+
+def _seen(x: Any) -> dict[str, Any]:
+    """What the first rows of the inputs tell, where they are an array."""
+    if not isinstance(x, np.ndarray) or x.ndim < 2:
+        return {}
+    if not np.issubdtype(x.dtype, np.floating):
+        return {"kind": "text"} if x.ndim == 2 and np.issubdtype(x.dtype, np.integer) else {}
+    if x.ndim != 2:
+        return {"kind": _KINDS.get(x.ndim)}
+    rows = x[:1024].astype(float)
+    mean, deviation, constant = rows.mean(0), rows.std(0), (rows == rows[0]).all(0)
+    far = (np.abs(mean) > 5.0) | (deviation > 5.0) | (deviation < 0.05)
+    known = {"kind": "tabular", "features": rows.shape[1]}
+    if len(rows) < FEWEST_ROWS:
+        return known
+    return {**known, "unscaled": int((far & ~constant).sum()), "constant": int(constant.sum())}
 
 
 def _examples(x: Any) -> int | None:

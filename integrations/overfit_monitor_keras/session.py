@@ -15,6 +15,8 @@ from overfit_monitor import Monitor, UsageError
 from overfit_monitor.errors import unknown_name
 from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
+from overfit_monitor.live import Changes
+from overfit_monitor_keras.applying import settings_of
 from overfit_monitor_keras.backup import Backup
 from overfit_monitor_keras.facts import learning_rate, metric_direction, read_facts
 from overfit_monitor_keras.probe import ExampleLosses, Measured, ProbeSettings
@@ -43,6 +45,7 @@ class Plan:
         probe_asked: Whether the user asked for that.
         core: The user's own monitor, used for every fit; None makes a new one for each.
         facts_given: Whether ``core`` came with facts, which are left alone.
+        auto_apply: Largest values that may be applied without asking, by setting.
     """
 
     metric: str | None
@@ -54,6 +57,7 @@ class Plan:
     probe_asked: bool = False
     core: Monitor | None = None
     facts_given: bool = False
+    auto_apply: Mapping[str, float] | None = None
 
 
 @final
@@ -67,6 +71,7 @@ class FitSession:
 
     Attributes:
         core: The monitor; None until the end of the first epoch.
+        changes: Applies recommendations; None until the end of the first epoch.
         restored_step: Step whose weights were put back, None while none were.
         stopped_epoch: Epoch at which training was stopped, 0 if it was not.
     """
@@ -81,6 +86,7 @@ class FitSession:
         self._guard = Guard(strict=plan.strict)
         self._best = BestWeights()
         self._examples: ExampleLosses | None = None
+        self.changes: Changes | None = None
         self._begin = time.perf_counter()
         self._backup = Backup.of(arguments.get("callbacks") or ())
         self._first: int | None = None
@@ -145,6 +151,8 @@ class FitSession:
                 with self._guard.protect("restore", still=f"is judged as before; at the end {_UNCHANGED}"):
                     self._best.keep(model, epoch)
         self._save(core, epoch)
+        if self.changes is not None:
+            self.changes.automatic(core.diagnosis)
         if core.should_stop and not self.stopped_epoch:
             self.stopped_epoch = epoch
             self._say(f"epoch {epoch}: training is stopped.")
@@ -176,6 +184,7 @@ class FitSession:
         elif not self.plan.facts_given:
             self.core.know(facts)
         self._opened = True
+        self.changes = Changes(self.core, self._guard, lambda: settings_of(model), self.plan.auto_apply)
         return self.core
 
     def _measure(self, model: Any, core: Monitor, val: Mapping[str, Any]) -> Measured:

@@ -7,6 +7,7 @@ random would give the training other random numbers. What cannot be read stays N
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler
 
 from overfit_monitor import Facts
 from overfit_monitor.facts import DataFacts, LayerFacts, LayerKind, LossFacts, OptimizerFacts
+from overfit_monitor_torch.averaging import is_averaged
+from overfit_monitor_torch.hooks import InputSeen
 from overfit_monitor_torch.losses import LossSummary
 
 # Kind of layer -> its classes and the attribute that holds its width.
@@ -35,6 +38,7 @@ _KINDS: Final[tuple[tuple[LayerKind, tuple[type[nn.Module], ...], str], ...]] = 
 _IMAGE_FIRST = (nn.Conv2d, nn.Conv3d)
 _OTHER_FIRST = (nn.Conv1d, nn.RNNBase, nn.Embedding, nn.EmbeddingBag)
 
+_RESIDUAL = re.compile(r"Residual|ResBlock|BasicBlock|Bottleneck|EncoderLayer$|DecoderLayer$")
 _CLASSIFICATION = (
     nn.CrossEntropyLoss,
     nn.NLLLoss,
@@ -72,7 +76,7 @@ def read_facts(
     val_data: Any = None,
     early_stopping: bool | None = None,
     counted: Mapping[Any, LossSummary] | None = None,
-    input_dim: int | None = None,
+    seen: InputSeen | None = None,
 ) -> Facts:
     """Read what advice needs to know; what cannot be read stays None.
 
@@ -84,20 +88,52 @@ def read_facts(
         val_data: The same for validation.
         early_stopping: Whether something stops the run and restores its best weights already.
         counted: What the loss hook counted in one whole epoch, by split; used where the loaders do not tell.
-        input_dim: Number of dimensions of the model's input, batch included; None where unknown.
+        seen: What a look at a batch of inputs told, None where there was none.
 
     Returns:
         The facts, with ``framework="torch"``.
     """
+    layers = _layers(model)
+    loss = None if criterion is None else _loss(criterion)
     data = _data(train_data, val_data, counted or {})
+    told: dict[str, Any] = {} if seen is None else seen._asdict()
+    told["image"] = looks_at_images(model, told.pop("dim", None))
+    told["classes"] = _classes(loss, layers)
     return Facts(
         framework="torch",
-        layers=_layers(model),
+        layers=layers,
         optimizer=None if optimizer is None else _optimizer(optimizer),
-        loss=None if criterion is None else _loss(criterion),
-        data=data.model_copy(update={"image": looks_at_images(model, input_dim)}),
+        loss=loss,
+        data=data.model_copy(update=told),
         early_stopping=early_stopping,
+        residual_blocks=residual_blocks(model),
+        pretrained=_pretrained(model),
+        averaged=True if is_averaged(model) else None,
     )
+
+
+def residual_blocks(model: nn.Module) -> tuple[str, ...]:
+    """Return the names of the blocks that are known, by their class, to add their output to their input."""
+    return tuple(
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.TransformerEncoderLayer) or _RESIDUAL.search(type(module).__name__)
+    )
+
+
+def _classes(loss: LossFacts | None, layers: tuple[LayerFacts, ...]) -> int | None:
+    if loss is None or not loss.classification:
+        return None
+    width = next((layer.width for layer in reversed(layers) if layer.kind in ("linear", "conv")), None)
+    return 2 if width == 1 else width
+
+
+def _pretrained(model: nn.Module) -> bool | None:
+    """Whether transformers tells where the weights came from, or a part of them is frozen."""
+    if getattr(getattr(model, "config", None), "_name_or_path", ""):
+        return True
+    learning = {p.requires_grad for p in model.parameters()}
+    return True if learning == {True, False} else None
 
 
 def looks_at_images(model: nn.Module, input_dim: int | None = None) -> bool | None:
@@ -158,6 +194,9 @@ def _optimizer(optimizer: Any) -> OptimizerFacts:
         learning_rate=float(groups[0]["lr"]) if "lr" in groups[0] else None,
         weight_decay=max(decays, default=None),
         decoupled=_decoupled(optimizer) if decays else None,
+        momentum=float(groups[0]["momentum"]) if isinstance(optimizer, torch.optim.SGD) else None,
+        # A scheduler leaves this behind in the groups it sets.
+        schedule="set by a scheduler" if "initial_lr" in groups[0] else "none",
     )
 
 

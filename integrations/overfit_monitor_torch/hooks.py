@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Any, final
+from typing import Any, Final, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from overfit_monitor.facts import InputKind
 from overfit_monitor.guard import Guard
+
+_KINDS: Final[dict[int, InputKind]] = {3: "sequence", 4: "image", 5: "image"}
+FEWEST_ROWS: Final = 16  # fewer say nothing of a column
 
 
 class Hook:
@@ -22,9 +26,27 @@ class Hook:
         return getattr, (nullcontext(), "__exit__")
 
 
+class InputSeen(NamedTuple):
+    """What one look at a batch of inputs tells.
+
+    Attributes:
+        dim: Number of dimensions, batch included.
+        kind: What an example is, None where the batch does not tell.
+        features: Columns of a row of numbers, None for anything else.
+        unscaled: Columns far from mean 0 and standard deviation 1; see `DataFacts.unscaled`.
+        constant: Columns with one value only.
+    """
+
+    dim: int
+    kind: InputKind | None = None
+    features: int | None = None
+    unscaled: int | None = None
+    constant: int | None = None
+
+
 @final
 class InputLook(Hook):
-    """Notes the number of dimensions of the model's first input, then takes itself off.
+    """Looks at the model's first input, then takes itself off.
 
     Args:
         model: The model to look at.
@@ -32,7 +54,7 @@ class InputLook(Hook):
     """
 
     def __init__(self, model: nn.Module, guard: Guard) -> None:
-        self.dim: int | None = None
+        self.seen: InputSeen | None = None
         self._guard = guard
         self._handle = model.register_forward_pre_hook(self, with_kwargs=True)
 
@@ -43,11 +65,27 @@ class InputLook(Hook):
         self.close()
         with self._guard.protect("facts", still="advice knows less"):
             tensor = first_tensor((args, kwargs))
-            self.dim = None if tensor is None else tensor.dim()
+            self.seen = None if tensor is None else look_at(tensor)
 
     def close(self) -> None:
         """Take the hook off; closing twice is fine."""
         self._handle.remove()
+
+
+def look_at(inputs: Tensor) -> InputSeen:
+    """Return what a batch of inputs tells of them; reads at most 1,024 rows of at most 4,096 columns."""
+    dim = inputs.dim()
+    if not inputs.is_floating_point():
+        return InputSeen(dim, "text" if dim == 2 else None)
+    if dim != 2:
+        return InputSeen(dim, _KINDS.get(dim))
+    if len(inputs) < FEWEST_ROWS or inputs.shape[1] > 4096:
+        return InputSeen(dim, "tabular", inputs.shape[1])
+    rows = inputs.detach()[:1024].double().cpu()
+    mean, deviation = rows.mean(0), rows.std(0)
+    constant = (rows == rows[0]).all(0)
+    far = (mean.abs() > 5.0) | (deviation > 5.0) | (deviation < 0.05)
+    return InputSeen(dim, "tabular", rows.shape[1], int((far & ~constant).sum()), int(constant.sum()))
 
 
 def first_tensor(value: Any) -> Tensor | None:

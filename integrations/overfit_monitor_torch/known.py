@@ -8,8 +8,10 @@ from typing import Any, final
 from torch import nn
 
 from overfit_monitor import Facts, Monitor
+from overfit_monitor.advice.dropout import dropout_places
 from overfit_monitor.guard import Guard
-from overfit_monitor_torch.facts import looks_at_images, read_facts
+from overfit_monitor_torch.applying import Live
+from overfit_monitor_torch.facts import read_facts
 from overfit_monitor_torch.hooks import InputLook
 from overfit_monitor_torch.losses import LossSummary, Split
 
@@ -51,7 +53,7 @@ class FactReader:
             "val_data": val_data,
         }
         self._wanted = monitor.facts == Facts()
-        self._look = InputLook(model, guard) if looks_at_images(model) is None else None
+        self._look = InputLook(model, guard) if self._wanted else None
 
     def read(self, counted: Mapping[Split, LossSummary], *, early_stopping: bool | None, last: bool = False) -> None:
         """Read the facts.
@@ -65,11 +67,16 @@ class FactReader:
             return
         self._wanted = not last
         with self._guard.protect(PART, still="everything is judged as before"):
-            dim = None if self._look is None else self._look.dim
-            facts = read_facts(
-                self._model, **self._known, early_stopping=early_stopping, counted=counted, input_dim=dim
-            )
+            seen = None if self._look is None else self._look.seen
+            facts = read_facts(self._model, **self._known, early_stopping=early_stopping, counted=counted, seen=seen)
             self._monitor.know(facts)
+
+    @property
+    def live(self) -> Live:
+        """What of the training can be changed."""
+        facts = self._monitor.facts
+        places = dropout_places(facts) if facts.layers else ()
+        return Live(self._model, self._known["optimizer"], self._known["criterion"], places)
 
     def close(self) -> None:
         """Take the look at the input off; closing twice is fine."""

@@ -11,6 +11,9 @@ from typing import Any, Self, final
 from overfit_monitor import Diagnosis, Facts, Monitor, UsageError
 from overfit_monitor.example_tables import ExampleTables
 from overfit_monitor.guard import Guard
+from overfit_monitor.live import Changes
+from overfit_monitor.records import AppliedChange, Recommendation
+from overfit_monitor_torch.applying import settings_of
 from overfit_monitor_torch.distributed import Ranks
 from overfit_monitor_torch.evaluation import SPLITS, evaluated, together
 from overfit_monitor_torch.known import FactReader
@@ -51,6 +54,7 @@ class TorchMonitor:
         best: BestWeights | None,
         ranks: Ranks | None,
         owns_monitor: bool,
+        auto_apply: Mapping[str, float] | None = None,
     ) -> None:
         self.monitor = monitor
         self.restored_step: int | None = None
@@ -64,6 +68,7 @@ class TorchMonitor:
         self._resumed = False
         self._logged: set[Split] = set()
         self._counted: dict[Split, LossSummary] = {}
+        self._changes = Changes(monitor, guard, lambda: settings_of(facts.live), auto_apply)
         self._read_facts()
         closers = [part.close for part in (ranks, measuring, facts, monitor if owns_monitor else None) if part]
         # Also runs when the program ends without close(): a sink may hold what it has not written yet.
@@ -149,6 +154,14 @@ class TorchMonitor:
         given = {"learning_rate": learning_rate, "val_losses": val_losses, "probe_losses": probe_losses}
         measured = self._measuring.take(validated=bool(val) or val_losses is not None)
         return self._log(step, {"train": train, "val": val}, measured, given)
+
+    def apply(self, recommendation: Recommendation) -> AppliedChange | None:
+        """Apply a recommendation to the live model, optimizer and loss; see `overfit_monitor.live.Changes.apply`."""
+        return self._changes.apply(recommendation)
+
+    def undo(self, id: str) -> AppliedChange | None:
+        """Put back what `apply` changed; see `overfit_monitor.live.Changes.undo`."""
+        return self._changes.undo(id)
 
     def restore_best_weights(self) -> int | None:
         """Put the weights of the best step back into the model.
@@ -275,6 +288,7 @@ class TorchMonitor:
         diagnosis = self.monitor.log(**evaluation._asdict())
         if evaluation.validated:
             self._keep(evaluation.step)
+        self._changes.automatic(diagnosis)
         if self._in_epochs:
             self._counted.update(measured.summaries)
         else:
@@ -300,7 +314,7 @@ class TorchMonitor:
             self.restore_best_weights()
 
     def _read_facts(self, *, last: bool = False) -> None:
-        stopping = True if self._in_epochs and self._best is not None else None
+        stopping = True if self._best is not None else None  # it is put back at the end of either kind of loop
         self._facts.read(self._counted, early_stopping=stopping, last=last)
 
 

@@ -12,6 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from overfit_monitor import Monitor, UsageError
 from overfit_monitor.guard import Guard
+from overfit_monitor.live import check_limits
+from overfit_monitor_torch.applying import KNOWN
 from overfit_monitor_torch.distributed import Ranks
 from overfit_monitor_torch.known import FactReader
 from overfit_monitor_torch.losses import named_losses
@@ -37,6 +39,7 @@ def watch(
     restore_best_weights: bool = True,
     keep_weights: Keep = "memory",
     distributed: bool | None = None,
+    auto_apply: Mapping[str, float] | None = None,
     strict: bool = False,
     monitor: Monitor | None = None,
     **settings: Any,
@@ -67,6 +70,9 @@ def watch(
             evaluations, with or without data of its own: metrics are averaged over all examples, all ranks come to
             one decision, and only rank 0 writes. None does so where there are several ranks; False judges this rank
             alone.
+        auto_apply: Largest values, by the name of the setting, that may be applied without asking: at an overfitting
+            alarm the first recommendation whose settings are all named here is applied, none above its limit, and
+            each at most once. None applies nothing. Not with several processes.
         strict: Raise errors of the monitor itself instead of warning once and training on.
         monitor: A monitor made elsewhere, in place of ``run_dir`` and ``settings``. Facts that it
             was given are kept, and closing it is left to its maker.
@@ -100,6 +106,7 @@ def watch(
     _check_monitor(monitor, settings | {k: v for k, v in (("run_dir", run_dir), ("name", name)) if v is not None})
     folder = run_dir if monitor is None else monitor.run_dir
     _check_place(keep_weights, folder)
+    check_limits(auto_apply, KNOWN)
     guard = Guard(strict=strict or (monitor is not None and monitor.config.strict), name=name)
     ranks = Ranks.join(guard, distributed=distributed)
     first, owns_monitor = ranks is None or ranks.rank == 0, monitor is None
@@ -117,6 +124,7 @@ def watch(
         best=BestWeights(inner, file=_file(keep_weights, folder, name, ranks)) if restore_best_weights else None,
         ranks=ranks,
         owns_monitor=owns_monitor,
+        auto_apply=auto_apply,
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 from overfit_monitor.advice.base import Rule
-from overfit_monitor.advice.wording import code_for, may_speak, what_happened
+from overfit_monitor.advice.wording import code_for, what_happened
+from overfit_monitor.effects import effect_of
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Diagnosis, Recommendation
 
@@ -25,22 +26,23 @@ class Augmentation(Rule):
     def advise(self, diagnosis: Diagnosis, facts: Facts) -> Recommendation | None:
         """Return the recommendation, or None where the inputs are not known to be images without augmentation."""
         data = facts.data
-        if not may_speak(self.id, diagnosis, facts) or data.image is not True or data.augmented:
+        if not self.may_speak(diagnosis, facts) or data.image is not True or data.augmented:
             return None
+        effect = effect_of(self.id, facts)
         number = "the" if data.n_train is None else f"{data.n_train:,}"
         known = " Whether they are augmented already is not known: if so, leave it." if data.augmented is None else ""
         return Recommendation(
             id=self.id,
             title=f"Shift the training images at random by up to {SHIFT:g} of their size",
             why=f"{what_happened(diagnosis)} The same {number} training images come back in every epoch; shifted, "
-            f"none of them comes back exactly, and their labels stay right.{known}",
+            f"none of them comes back exactly, and their labels stay right.{known} {effect.sentence}",
             change={"augmentation": "shift", "shift": SHIFT},
             code=_code(facts),
             caution="Not where the place of a thing in the image is its label. The train metric is measured on "
-            "shifted images and looks worse than it is; training takes longer. Flips, crops and random erasing are "
-            "next, where they keep the label.",
-            source="Shorten and Khoshgoftaar 2019 (Journal of Big Data 6:60), a survey; the effect is not measured "
-            "in our own benchmark yet.",
+            "shifted images and looks worse than it is; training takes longer. Flips, crops and random erasing (arXiv "
+            "1708.04896) are next, where they keep the label.",
+            source="Shorten and Khoshgoftaar 2019 (Journal of Big Data 6:60), a survey.",
+            effect=effect.record,
         )
 
 

@@ -19,7 +19,15 @@ class Rule(ABC):
     """
 
     id: ClassVar[str]
+    against: ClassVar[tuple[str, ...]] = ("overfitting",)
+    """Verdicts and ids of findings that it may speak against; it is silent where none of them is seen."""
 
     @abstractmethod
     def advise(self, diagnosis: Diagnosis, facts: Facts) -> Recommendation | None:
         """Return the recommendation for this run, or None where the technique has no place."""
+
+    @classmethod
+    def may_speak(cls, diagnosis: Diagnosis, facts: Facts) -> bool:
+        """Return whether the run has what the rule is against, and its change is not applied yet."""
+        seen = {diagnosis.verdict, *(f.id for f in diagnosis.findings if f.id != "overfitting")}
+        return cls.id not in facts.applied and not seen.isdisjoint(cls.against)

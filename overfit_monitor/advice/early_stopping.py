@@ -7,7 +7,7 @@ import math
 from typing import ClassVar, final
 
 from overfit_monitor.advice.base import Rule
-from overfit_monitor.advice.wording import code_for, evidence, may_speak, what_happened
+from overfit_monitor.advice.wording import code_for, evidence, what_happened
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Diagnosis, Recommendation
 
@@ -30,7 +30,7 @@ class EarlyStopping(Rule):
 
     def advise(self, diagnosis: Diagnosis, facts: Facts) -> Recommendation | None:
         """Return the recommendation, or None where the run stops by itself or has no best step."""
-        if not may_speak(self.id, diagnosis, facts) or facts.early_stopping or diagnosis.best_step is None:
+        if not self.may_speak(diagnosis, facts) or facts.early_stopping or diagnosis.best_step is None:
             return None
         to_best, for_noise = _evaluations_to_best(diagnosis), _evaluations_for_noise(diagnosis)
         patience = min(LONGEST, max(SHORTEST, math.ceil(SHARE_OF_TIME_TO_BEST * to_best), for_noise or 0))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 from overfit_monitor.advice.base import Rule
-from overfit_monitor.advice.wording import code_for, may_speak, what_happened
+from overfit_monitor.advice.wording import code_for, what_happened
+from overfit_monitor.effects import effect_of
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Diagnosis, Recommendation
 
@@ -24,22 +25,24 @@ class MoreData(Rule):
 
     def advise(self, diagnosis: Diagnosis, facts: Facts) -> Recommendation | None:
         """Return the recommendation for a run that overfits."""
-        if not may_speak(self.id, diagnosis, facts):
+        if not self.may_speak(diagnosis, facts):
             return None
         n_train = facts.data.n_train
         numbers = "" if not n_train else f" ({FACTOR * n_train:,} instead of {n_train:,})"
+        effect = effect_of(self.id, facts)
         return Recommendation(
             id=self.id,
             title=f"Train on {FACTOR} times as many examples{numbers}",
             why=f"{what_happened(diagnosis)} The network goes on learning what holds for the training examples only; "
-            "the more there are, the less of that there is to learn.",
+            f"the more there are, the less of that there is to learn. {effect.sentence}",
             change={"n_train_factor": FACTOR},
             code=_code(facts),
             caution="Find out first whether it would pay: train on half of the examples. If the best validation loss "
             "is hardly worse than with all, twice as many will hardly help. Examples from elsewhere, or with labels "
             "as noisy as these, bring less.",
             source="Hestness et al. 2017 (arXiv 1712.00409): loss falls with the number of examples by a power law "
-            "whose exponent differs from task to task; not measured in our own benchmark yet.",
+            "whose exponent differs from task to task.",
+            effect=effect.record,
         )
 
 

@@ -1,21 +1,15 @@
-"""What all rules share: when any of them may speak, and how numbers and code are written."""
+"""What all rules share: how the run, numbers and code are written."""
 
 from __future__ import annotations
 
 import math
 from textwrap import dedent
 
-from overfit_monitor.facts import Facts, Framework
+from overfit_monitor.facts import Framework
 from overfit_monitor.records import Diagnosis
 
 TORCH_HEADING = "# PyTorch"
 KERAS_HEADING = "# Keras"
-BENCHMARK = "our own benchmark of 40 overfitting runs (small networks, AdamW, two seeds each)"
-
-
-def may_speak(id: str, diagnosis: Diagnosis, facts: Facts) -> bool:
-    """Return whether a rule against overfitting may speak: the run overfits, and its change is not applied yet."""
-    return diagnosis.verdict == "overfitting" and id not in facts.applied
 
 
 def evidence(diagnosis: Diagnosis, key: str) -> float | None:

@@ -79,7 +79,7 @@ class NoisyValidation(Detector):
             return NotJudged(id=self.id, reason=reason)
         if state.alarm_step is None:
             return None
-        share, (needed, how) = self._share(), self._needed(facts)
+        share, (factor, needed, how) = self._share(), self._needed(facts)
         return Finding(
             id=self.id,
             severity="warning" if share >= HIDES * MATERIAL and self._risen() else "info",
@@ -87,7 +87,12 @@ class NoisyValidation(Detector):
             f"{MATERIAL:.0%} could not be seen in single evaluations. {needed}",
             onset_step=state.onset_step,
             alarm_step=state.alarm_step,
-            evidence={"noise": state.noise, "noise_relative": share, "standard_error": state.standard_error},
+            evidence={
+                "noise": state.noise,
+                "noise_relative": share,
+                "standard_error": state.standard_error,
+                "examples_factor": factor,
+            },
             speaks_for=(f"the median step between evaluations is {share:.0%} of the level", how),
             speaks_against=("a high learning rate moves the weights, and so the metric, without any sampling error",),
             experiment="evaluate the same checkpoint on two halves of the validation set: if they differ as much as "
@@ -112,7 +117,7 @@ class NoisyValidation(Detector):
             return steps
         return min(steps, second_difference_scale(np.array(self.state.recent), 1))
 
-    def _needed(self, facts: Facts) -> tuple[str, str]:
+    def _needed(self, facts: Facts) -> tuple[float, str, str]:
         state = self.state
         n = state.examples or facts.data.n_val
         scale = self._scale()
@@ -122,10 +127,11 @@ class NoisyValidation(Detector):
         else:
             factor, how = (self._share() / (0.5 * MATERIAL)) ** 2, "if all of it is sampling error"
         if factor <= 1.0:
-            return "The validation set itself is large enough.", f"its sampling error is small, {how}"
+            return factor, "The validation set itself is large enough.", f"its sampling error is small, {how}"
         if n:
-            return f"About {math.ceil(n * factor)} examples would do, {how}.", f"validation has {n} examples"
+            return factor, f"About {math.ceil(n * factor)} examples would do, {how}.", f"validation has {n} examples"
         return (
+            factor,
             f"It would take about {factor:.0f} times as many examples, {how}.",
             "the number of validation examples is not known",
         )

@@ -23,6 +23,7 @@ from overfit_monitor.facts import (
     Facts,
     Framework,
     LayerFacts,
+    LayerKind,
     LossFacts,
     OptimizerFacts,
 )
@@ -90,11 +91,77 @@ def image_network(framework: Framework | None = "torch") -> Facts:
     )
 
 
+def text_network(framework: Framework | None = "torch") -> Facts:
+    """Return all facts of a transformer on token ids that is fine-tuned with AdamW."""
+    names = ("embedding", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "head")
+    kinds: list[LayerKind] = ["embedding", "attention", "attention", "attention", "attention", "linear"]
+    return dense_network(framework).model_copy(
+        update={
+            "layers": tuple(
+                LayerFacts(name=name, kind=kind, parameters=4096, width=64)
+                for name, kind in zip(names, kinds, strict=True)
+            ),
+            "optimizer": OptimizerFacts(
+                name="AdamW", learning_rate=1e-4, weight_decay=0.01, decoupled=True, schedule="LinearLR"
+            ),
+            "data": DataFacts(n_train=500, n_val=100, batch_size=128, image=False, kind="text", augmented=False),
+            "residual_blocks": names[1:5],
+            "pretrained": True,
+        }
+    )
+
+
+def table_network(framework: Framework | None = "torch") -> Facts:
+    """Return all facts of a narrow, strongly regularized network on raw columns with copies and wrong labels."""
+    dense = dense_network(framework)
+    return dense.model_copy(
+        update={
+            "layers": (
+                LayerFacts(name="0", kind="linear", parameters=328, width=8),
+                LayerFacts(name="1", kind="dropout", rate=0.5),
+                LayerFacts(name="2", kind="linear", parameters=72, width=8),
+                LayerFacts(name="3", kind="linear", parameters=72, width=8),
+                LayerFacts(name="4", kind="linear", parameters=27, width=3),
+            ),
+            "optimizer": OptimizerFacts(
+                name="AdamW", learning_rate=0.01, weight_decay=0.2, decoupled=True, schedule="none"
+            ),
+            "data": DataFacts(
+                n_train=600, n_val=100, batch_size=256, steps_per_epoch=3, image=False, kind="tabular", features=40,
+                unscaled=12, constant=1, label_noise=0.05, duplicates=7, augmented=False,
+            ),
+        }
+    )  # fmt: skip
+
+
+def deep_network(framework: Framework | None = "torch") -> Facts:
+    """Return all facts of five dense layers without normalization."""
+    sizes = [33_280, *[262_656] * 3, 5_130]
+    layers = [LayerFacts(name=str(2 * i), kind="linear", parameters=n, width=512) for i, n in enumerate(sizes)]
+    layers[-1] = layers[-1].model_copy(update={"width": 10})
+    return dense_network(framework).model_copy(update={"layers": tuple(layers)})
+
+
 def known_cases() -> tuple[Facts, ...]:
     """Return every set of facts that the checks ask a rule with, nothing known included."""
     frameworks: tuple[Framework | None, ...] = (*get_args(Framework), None)
-    known = [make(framework) for framework in frameworks for make in (dense_network, image_network)]
+    makers = (dense_network, deep_network, image_network, text_network, table_network)
+    known = [make(framework) for framework in frameworks for make in makers]
     return (*known, *(Facts(framework=framework) for framework in frameworks))
+
+
+def runs_against(rule: type[Rule]) -> tuple[Diagnosis, ...]:
+    """Return a run for each verdict and each finding that the rule is against, and one that was best very early."""
+    runs = [_with(name) for name in rule.against]
+    return (*runs, *(run.model_copy(update={"best_step": best}) for run in runs for best in (1, 38)))
+
+
+def _with(name: str) -> Diagnosis:
+    if name == "overfitting":
+        return OVERFIT
+    finding = Finding(id=name, severity="warning", message=f"{name} is seen.", evidence={"examples_factor": 4.0})
+    verdict = name if name in get_args(Verdict) else "healthy"
+    return OVERFIT.model_copy(update={"verdict": verdict, "findings": (finding,)})
 
 
 def with_change(facts: Facts, recommendation: Recommendation) -> Facts:
@@ -108,6 +175,15 @@ def with_change(facts: Facts, recommendation: Recommendation) -> Facts:
         update["early_stopping"] = True
     if "weight_decay" in change:
         update["optimizer"] = _decayed(facts.optimizer, change)
+    if "standardize" in change or "batch_size" in change:
+        known = {"unscaled": 0} if "standardize" in change else {"batch_size": 1, "steps_per_epoch": 100}
+        update["data"] = facts.data.model_copy(update=known)
+    if "schedule" in change and facts.optimizer is not None:
+        update["optimizer"] = facts.optimizer.model_copy(update={"schedule": change["schedule"]})
+    if "weight_averaging" in change:
+        update["averaged"] = True
+    if "normalization" in change:
+        update["layers"] = (*facts.layers[:1], LayerFacts(name="new", kind="norm"), *facts.layers[1:])
     if "label_smoothing" in change and facts.loss is not None:
         update["loss"] = facts.loss.model_copy(update={"label_smoothing": change["label_smoothing"]})
     if "dropout" in change:
@@ -125,23 +201,23 @@ def is_named(rule: type[Rule]) -> None:
     assert getattr(rule, "__final__", False), f"{rule.__name__} must be marked with typing.final"
 
 
-def is_silent_unless_overfitting(rule: type[Rule]) -> None:
-    """Nothing is advised for a run that does not overfit, whatever is known of it."""
+def is_silent_on_other_runs(rule: type[Rule]) -> None:
+    """Nothing is advised for a run that shows nothing of what the rule is against, whatever is known of it."""
     for verdict in get_args(Verdict):
-        if verdict != "overfitting":
+        if verdict not in rule.against:
             diagnosis = OVERFIT.model_copy(update={"verdict": verdict})
             for facts in known_cases():
                 assert rule().advise(diagnosis, facts) is None, f"it speaks for a run that is {verdict}"
 
 
 def speaks_for_some_run(rule: type[Rule]) -> None:
-    """A rule that is silent on every ordinary overfitting run is of no use."""
-    assert _answers(rule), "it is silent on every overfitting run of these checks"
+    """A rule that is silent on every ordinary run is of no use."""
+    assert _answers(rule), "it is silent on every run of these checks"
 
 
 def is_complete(rule: type[Rule]) -> None:
     """A recommendation carries the rule's id, a reason, a caution, a source and a change."""
-    for _, answer in _answers(rule):
+    for _, _, answer in _answers(rule):
         assert answer.id == rule.id, f"its recommendation has the id {answer.id!r}"
         for name in ("title", "why", "caution", "source", "code"):
             text = getattr(answer, name)
@@ -152,7 +228,7 @@ def is_complete(rule: type[Rule]) -> None:
 
 def has_plain_change(rule: type[Rule]) -> None:
     """The change is not empty and survives JSON as it is."""
-    for _, answer in _answers(rule):
+    for _, _, answer in _answers(rule):
         assert answer.change, "its change is empty"
         back = json.loads(json.dumps(answer.change, allow_nan=False))
         assert back == answer.change, f"its change does not survive JSON: {answer.change!r}"
@@ -160,7 +236,7 @@ def has_plain_change(rule: type[Rule]) -> None:
 
 def names_its_value(rule: type[Rule]) -> None:
     """Every number of the change is in the title."""
-    for _, answer in _answers(rule):
+    for _, _, answer in _answers(rule):
         for name, value in answer.change.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 assert f"{value:g}" in answer.title, f"its title {answer.title!r} does not say {name} {value:g}"
@@ -168,7 +244,7 @@ def names_its_value(rule: type[Rule]) -> None:
 
 def has_code_that_compiles(rule: type[Rule]) -> None:
     """The code is Python, for both frameworks and where the framework is unknown."""
-    for facts, answer in _answers(rule):
+    for _, facts, answer in _answers(rule):
         try:
             tree = ast.parse(answer.code)
         except SyntaxError as error:
@@ -178,7 +254,7 @@ def has_code_that_compiles(rule: type[Rule]) -> None:
 
 def keeps_to_the_framework(rule: type[Rule]) -> None:
     """Code for one framework imports nothing of the other."""
-    for facts, answer in _answers(rule):
+    for _, facts, answer in _answers(rule):
         other = {"torch": "keras", "keras": "torch"}.get(facts.framework or "")
         imported = {name.split(".")[0] for node in ast.walk(ast.parse(answer.code)) for name in _imports(node)}
         assert other not in imported, f"its code for {facts.framework} imports {other}"
@@ -186,18 +262,18 @@ def keeps_to_the_framework(rule: type[Rule]) -> None:
 
 def is_silent_once_applied(rule: type[Rule]) -> None:
     """What has been followed is not advised again, neither by the facts nor by its id."""
-    for facts, answer in _answers(rule):
+    for run, facts, answer in _answers(rule):
         if _shows(facts, answer):
-            again = rule().advise(OVERFIT, with_change(facts, answer))
+            again = rule().advise(run, with_change(facts, answer))
             assert again is None, f"it repeats itself once {answer.change!r} is in place: {again}"
         noted = facts.model_copy(update={"applied": (rule.id,)})
-        assert rule().advise(OVERFIT, noted) is None, "it repeats what the facts list as applied"
+        assert rule().advise(run, noted) is None, "it repeats what the facts list as applied"
 
 
 def is_deterministic(rule: type[Rule]) -> None:
     """The same run gets the same advice, from any instance."""
-    for facts, answer in _answers(rule):
-        assert rule().advise(OVERFIT, facts) == answer, "it says something else the second time"
+    for run, facts, answer in _answers(rule):
+        assert rule().advise(run, facts) == answer, "it says something else the second time"
 
 
 def takes_the_unknown(rule: type[Rule]) -> None:
@@ -217,7 +293,7 @@ def is_quick(rule: type[Rule]) -> None:
 
 CHECKS: tuple[Check, ...] = (
     is_named,
-    is_silent_unless_overfitting,
+    is_silent_on_other_runs,
     speaks_for_some_run,
     is_complete,
     has_plain_change,
@@ -247,9 +323,9 @@ def rule_checks(rule: type[Rule]) -> None:
             raise AssertionError(f"{rule.__name__}: {check.__name__}: {error}") from error
 
 
-def _answers(rule: type[Rule]) -> list[tuple[Facts, Recommendation]]:
-    asked = [(facts, rule().advise(OVERFIT, facts)) for facts in known_cases()]
-    return [(facts, answer) for facts, answer in asked if answer is not None]
+def _answers(rule: type[Rule]) -> list[tuple[Diagnosis, Facts, Recommendation]]:
+    asked = [(run, facts, rule().advise(run, facts)) for run in runs_against(rule) for facts in known_cases()]
+    return [(run, facts, answer) for run, facts, answer in asked if answer is not None]
 
 
 def _shows(facts: Facts, answer: Recommendation) -> bool:
@@ -265,12 +341,9 @@ def _decayed(optimizer: OptimizerFacts | None, change: dict[str, Any]) -> Optimi
 
 
 def _dropped(layers: tuple[LayerFacts, ...], rate: float) -> tuple[LayerFacts, ...]:
-    """Raise the rates that are there, or put one dropout layer in front of the last layer."""
+    """Set the rates that are there, or put one dropout layer in front of the last layer."""
     if any(layer.kind == "dropout" for layer in layers):
-        return tuple(
-            layer.model_copy(update={"rate": max(layer.rate or 0.0, rate)}) if layer.kind == "dropout" else layer
-            for layer in layers
-        )
+        return tuple(layer.model_copy(update={"rate": rate}) if layer.kind == "dropout" else layer for layer in layers)
     return (*layers[:-1], LayerFacts(name="added", kind="dropout", rate=rate), *layers[-1:])
 
 

@@ -1,0 +1,242 @@
+"""Tries recommendations beside the training as it was, with paired seeds, and keeps the best or none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+from overfit_monitor.errors import UsageError
+from overfit_monitor.records import Diagnosis, Mode, Recommendation
+from overfit_monitor_trials.evidence import Evidence, estimates
+from overfit_monitor_trials.ledger import Ledger
+from overfit_monitor_trials.training import Train, described
+from overfit_monitor_trials.trials import Trial, Trials
+from overfit_monitor_trials.verification import Tried, Verification
+
+LENGTH = 2.5
+SHORTEST = 10
+RESERVED = ("seed", "epochs")
+
+
+def verify(
+    train: Train,
+    advice: Diagnosis | Sequence[Recommendation],
+    *,
+    baseline: Mapping[str, Any] | None = None,
+    top: int = 3,
+    seeds: Sequence[int] = (0, 1, 2),
+    full: bool = False,
+    epochs: int | None = None,
+    budget: float = 4.0,
+    together: bool = True,
+    mode: Mode = "min",
+    run_dir: str | PathLike[str] | None = None,
+    ledger: Ledger | None = None,
+    engine: str = "joblib",
+    n_jobs: int | None = None,
+    client: Any = None,
+    quiet: bool = False,
+) -> Verification:
+    """Train with and without each recommendation, on the same seeds, and say what is better by more than noise.
+
+    The baseline and the first ``top`` recommendations are trained with the first seed; then round by round with
+    the next seed what is still in the race, with the half that is furthest behind left out after each round
+    (successive halving, arXiv 1502.07943). After the first round the two best are also tried ``together``, if both
+    look better than the baseline. The differences are paired by seed; how they are judged: `evidence.estimates`.
+
+    Args:
+        train: Called with a configuration: ``baseline``, the ``change`` of a recommendation, and ``seed`` and
+            ``epochs``. It seeds weights and the order of the data with ``seed``, trains ``epochs`` epochs, and returns
+            what `training.as_trained` reads: the validation values at least. It must not change what it validates by.
+        advice: The diagnosis of the run, or recommendations.
+        baseline: Settings of the run as it was, handed on with every call.
+        top: Number of recommendations to try, at least 1.
+        seeds: Seeds, at least one; each round takes the next.
+        full: Train as long as the original run, instead of 2.5 times as long as it took to its best.
+        epochs: Epochs of the original run; None takes them from a diagnosis.
+        budget: Most that may be trained, in trainings of the original length; no round begins that would exceed it.
+        together: Whether to try the two best together as well.
+        mode: ``min`` where lower validation values are better, ``max`` where higher are.
+        run_dir: Folder of the journal; finished trainings there are not repeated, so that an interrupted
+            verification goes on.
+        ledger: Notes how often the validation set was used to choose.
+        engine: ``joblib`` (processes here), ``serial``, ``ray`` or ``dask``.
+        n_jobs: Processes of joblib, None for all cores.
+        client: A ``distributed.Client`` for dask.
+        quiet: Show no progress bar.
+
+    Returns:
+        Every change with its effect and interval, and the best or none.
+
+    Raises:
+        UsageError: An argument cannot be right, or the baseline could not be trained.
+    """
+    tried = _candidates(advice, top)
+    length, original = _lengths(advice, epochs, full=full)
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UsageError(f"seeds must be different numbers, at least one, but got {tuple(seeds)!r}.")
+    if not budget > 0.0:
+        raise UsageError(f"budget must be above 0 but got {budget!r}.")
+    trials = Trials(train, run_dir=run_dir, engine=engine, n_jobs=n_jobs, client=client, quiet=quiet)
+    race = _Race(trials, dict(baseline or {}), length, original, mode)
+    alive = {recommendation.id: dict(recommendation.change) for recommendation in tried}
+    for round_, seed in enumerate(seeds):
+        if round_ and race.cost + (1 + len(alive)) * length / original > budget:
+            break
+        race.round(alive, seed)
+        found = race.estimates(tried)
+        if round_ == 0 and together:
+            race.join(alive, found, seed, budget)
+            found = race.estimates(tried)
+        alive = _halved(alive, found) if round_ + 1 < len(seeds) else alive
+        if not alive:
+            break
+    return race.verdict(tried, ledger)
+
+
+class _Race:
+    """All trainings so far."""
+
+    def __init__(self, trials: Trials, baseline: dict[str, Any], length: int, original: int, mode: Mode) -> None:
+        self._trials, self._baseline, self._length, self._original = trials, baseline, length, original
+        self._mode: Mode = mode
+        self._changes: dict[str, dict[str, Any]] = {}
+        self._finished: dict[str, dict[int, Trial]] = {"": {}}
+
+    @property
+    def cost(self) -> float:
+        """Trainings of the original length so far."""
+        trained = sum(len(t.trained.val) for runs in self._finished.values() for t in runs.values() if t.trained)
+        return trained / self._original
+
+    def round(self, alive: Mapping[str, dict[str, Any]], seed: int) -> None:
+        """Train the baseline and what is alive with a seed."""
+        self._train({"": {}, **alive}, seed)
+        if self._finished[""][seed].trained is None:
+            raise UsageError(f"the training as it was failed with seed {seed}: {self._finished[''][seed].error}")
+
+    def join(self, alive: dict[str, dict[str, Any]], found: dict[str, Evidence], seed: int, budget: float) -> None:
+        """Try the two best together, where both look better and their settings are different ones."""
+        best = sorted((e.ratio, id) for id, e in found.items() if id in alive and e.ratio is not None and e.ratio < 1.0)
+        if len(best) < 2 or self.cost + self._length / self._original > budget:
+            return
+        (_, one), (_, other) = best[:2]
+        if set(alive[one]) & set(alive[other]):
+            return
+        both = {**alive[one], **alive[other]}
+        alive[f"{one} + {other}"] = both
+        self._train({f"{one} + {other}": both}, seed)
+
+    def estimates(self, tried: Sequence[Recommendation]) -> dict[str, Evidence]:
+        """Return what is known of every change so far."""
+        base = self._values("")
+        effects = {recommendation.id: recommendation.effect for recommendation in tried}
+        pairs = {id: (base, self._values(id)) for id in self._changes}
+        return estimates(pairs, effects, mode=self._mode)
+
+    def verdict(self, tried: Sequence[Recommendation], ledger: Ledger | None) -> Verification:
+        """Return what came out."""
+        found, base = self.estimates(tried), self._values("")
+        rows = sorted((self._row(id, found[id]) for id in found), key=lambda row: (row.expected is None, row.expected))
+        worth = [row for row in rows if found[row.id].worth and row.outcome not in ("failed", "not applied")]
+        noise = next(iter(found.values())).noise if found else 0.0
+        return Verification(
+            best=worth[0].id if worth else None,
+            change=worth[0].change if worth else {},
+            tried=tuple(rows),
+            baseline=base,
+            epochs=self._length,
+            cost=self.cost,
+            noise=noise,
+            luck="" if ledger is None else self._noted(ledger, noise, base),
+        )
+
+    def _noted(self, ledger: Ledger, noise: float, base: dict[int, float]) -> str:
+        for id, change in {"": {}, **self._changes}.items():
+            values = self._values(id)
+            if values:
+                ledger.note({**self._baseline, **change}, sum(values.values()) / len(values))
+        typical = abs(sum(base.values()) / len(base))
+        luck = ledger.luck(noise * typical / math.sqrt(2.0))  # a ratio has the noise of two trainings
+        return "" if luck is None else str(luck)
+
+    def _row(self, id: str, found: Evidence) -> Tried:
+        runs = self._finished[id]
+        failed = [trial.error for trial in runs.values() if trial.trained is None]
+        same = all(t.trained is not None and t.trained == self._finished[""][s].trained for s, t in runs.items())
+        outcome = "failed" if failed and found.ratio is None else "not applied" if same else found.outcome
+        reason = failed[0] if failed else "its curve is that of the baseline to the last bit" if same else ""
+        return Tried(
+            id=id,
+            change=self._changes[id],
+            outcome=outcome,
+            ratio=found.ratio,
+            low=found.low,
+            high=found.high,
+            expected=None if same else found.expected,
+            seeds=tuple(s for s, trial in runs.items() if trial.trained is not None),
+            reason=reason,
+        )
+
+    def _train(self, changes: Mapping[str, dict[str, Any]], seed: int) -> None:
+        shared = {"seed": seed, "epochs": self._length}
+        configs = [{**self._baseline, **change, **shared} for change in changes.values()]
+        for (id, change), trial in zip(changes.items(), self._trials.run(configs, title=f"seed {seed}"), strict=True):
+            self._finished.setdefault(id, {})[seed] = trial
+            if id:
+                self._changes[id] = change
+
+    def _values(self, id: str) -> dict[int, float]:
+        found = {}
+        for seed, trial in self._finished[id].items():
+            best = None if trial.trained is None else trial.trained.best(self._mode)
+            if best is not None:
+                found[seed] = best[1]
+        return found
+
+
+def _candidates(advice: Diagnosis | Sequence[Recommendation], top: int) -> tuple[Recommendation, ...]:
+    if top < 1:
+        raise UsageError(f"top must be at least 1 but got {top!r}.")
+    known = advice.recommendations if isinstance(advice, Diagnosis) else tuple(advice)
+    trainable = [one for one in known if one.id not in NOT_TRAINED and not set(one.change) & set(RESERVED)]
+    for one in trainable[:top]:
+        described(one.change)
+    return tuple(trainable[:top])
+
+
+# They change what is validated, or nothing of the training itself.
+NOT_TRAINED = frozenset(
+    [
+        "clean_labels",
+        "cross_validation",
+        "early_stopping",
+        "hyperparameter_search",
+        "larger_validation_set",
+        "more_data",
+        "remove_duplicates",
+        "temperature",
+        "train_longer",
+    ]
+)
+
+
+def _lengths(advice: Diagnosis | Sequence[Recommendation], epochs: int | None, *, full: bool) -> tuple[int, int]:
+    seen = advice if isinstance(advice, Diagnosis) else None
+    original = epochs if epochs is not None or seen is None or seen.step is None else seen.step + 1
+    if original is None or original < 1:
+        raise UsageError(
+            f"epochs must be given as a number of at least 1 with recommendations alone but got {epochs!r}."
+        )
+    if full or seen is None or seen.best_step is None:
+        return original, original
+    return min(original, max(SHORTEST, math.ceil(LENGTH * (seen.best_step + 1)))), original
+
+
+def _halved(alive: dict[str, dict[str, Any]], found: Mapping[str, Evidence]) -> dict[str, dict[str, Any]]:
+    expected = {name: found[name].expected for name in alive}
+    known = {name: value for name, value in expected.items() if value is not None}
+    kept = sorted(known, key=lambda name: known[name])[: max(1, math.ceil(len(alive) / 2))]
+    return {name: change for name, change in alive.items() if name in kept}
