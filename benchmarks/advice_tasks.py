@@ -1,15 +1,15 @@
-"""Small training runs of many kinds that overfit, and the changes that can be made to them.
+"""Small training runs of many kinds, about half of which overfit.
 
-A task is one user's project: data, network, optimizer, epochs, all drawn from its number. `train` trains it with a
-configuration and tells the loss of every epoch on train, validation and a large hidden test set. The names in a
-configuration are those of a recommendation's ``change``.
+A task is one user's project: data, network, optimizer, epochs, all drawn from its number. `parts` makes what its
+training consists of, under the names that the code of a recommendation uses.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,14 @@ import torch
 from nets import TASKS as GENERATED
 from nets import data as generated
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from overfit_monitor import Facts
+from overfit_monitor_torch import Parts, Training, read_facts
+from overfit_monitor_torch.hooks import look_at
 
 HIDDEN_SAMPLE = 4000
 KINDS = ("generated", "wide", "sklearn", "digits", "images", "friedman", "tokens", "series")
-AVERAGED_OVER = (0.5, 1.0, 2.0, 4.0, 8.0)  # epochs
 Part = tuple[Tensor, Tensor]
 
 
@@ -176,20 +180,6 @@ _DRAW = {
 }
 
 
-class _Standardized(nn.Module):
-    """Subtracts the mean of the training inputs and divides by their standard deviation."""
-
-    def __init__(self, x: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mean", x.mean(0))
-        scale = x.std(0)
-        self.register_buffer("scale", torch.where(scale > 1e-6, scale, torch.ones_like(scale)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the inputs, standardized."""
-        return (x - self.mean) / self.scale
-
-
 class _LastState(nn.Module):
     """The output of a recurrent layer at the last place."""
 
@@ -198,39 +188,97 @@ class _LastState(nn.Module):
         return x[0][:, -1]
 
 
-class _Mean(nn.Module):
-    """The mean over the places of a sequence."""
+class Batches:
+    """Batches of two tensors, in a new order in every epoch; far cheaper than a DataLoader for small data."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (batch, width)."""
-        return x.mean(1)
+    def __init__(self, part: Part, batch_size: int, seed: int | None) -> None:
+        self.dataset = TensorDataset(*part)
+        self.batch_size = batch_size
+        self._order = None if seed is None else torch.Generator().manual_seed(seed)
+
+    def __iter__(self) -> Iterator[Part]:
+        x, y = self.dataset.tensors
+        if self._order is None:
+            yield x, y
+            return
+        for rows in torch.randperm(len(x), generator=self._order).split(self.batch_size):
+            if len(rows) > 1:  # batch normalization cannot do with one
+                yield x[rows], y[rows]
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.dataset) / self.batch_size)
 
 
-def network(task: Task, config: Mapping[str, Any]) -> nn.Sequential:
-    """Return the network of the task, with what the configuration changes in it."""
-    width = max(4, int(task.width * config.get("width_factor", 1.0)))
-    norm = config.get("normalization", task.norm)
-    x = task.parts["train"][0]
-    layers: list[nn.Module] = [_Standardized(x)] if config.get("standardize") else []
-    depth = task.depth
+class Squared(nn.MSELoss):
+    """Mean squared error of a network with one output."""
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the mean of the batch."""
+        return super().forward(output[:, 0], target)
+
+
+def parts(seed: int, *, task: Task) -> Parts:
+    """Return the parts of a training of the task."""
+    model = network(task)
+    name = task.optimizer
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}[name]
+    rate, momentum = (10 * task.learning_rate, {"momentum": 0.9}) if name == "sgd" else (task.learning_rate, {})
+    return Parts(
+        model=model,
+        optimizer=kind(model.parameters(), lr=rate, **momentum),
+        criterion=nn.CrossEntropyLoss() if task.classification else Squared(),
+        train_loader=Batches(task.parts["train"], task.batch_size, seed),
+        val_loader=Batches(task.parts["val"], task.batch_size, None),
+    )
+
+
+def training(task: Task, advice: Any = (), *, test: bool = True) -> Training:
+    """Return the training function of the task, which tells the loss on the hidden test set as well."""
+    also = {"test": Batches(task.parts["test"], task.batch_size, None)} if test else {}
+    return Training(partial(parts, task=task), advice, epochs=task.epochs, also=also)
+
+
+def facts(task: Task) -> Facts:
+    """Return what the monitor reads of the task, stopped early with its best weights."""
+    made = parts(0, task=task)
+    known = read_facts(
+        made.model,
+        optimizer=made.optimizer,
+        criterion=made.criterion,
+        train_data=DataLoader(made.train_loader.dataset, batch_size=task.batch_size),
+        val_data=DataLoader(made.val_loader.dataset, batch_size=task.batch_size),
+        early_stopping=True,
+        seen=look_at(task.parts["train"][0]),
+    )
+    return known.model_copy(update={"data": known.data.model_copy(update={"augmented": False})})
+
+
+def network(task: Task) -> nn.Sequential:
+    """Return the network of the task."""
+    x, width, depth = task.parts["train"][0], task.width, task.depth
+    layers: list[nn.Module] = []
     if task.kind == "images":
         channels = max(4, width // 16)
-        layers += [nn.Conv2d(1, channels, 3, padding=1), *_normed2d(norm, channels), nn.ReLU()]
+        layers += [nn.Conv2d(1, channels, 3, padding=1), *_normed2d(task.norm, channels), nn.ReLU()]
         layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
         inputs = channels * 16
+    elif task.kind in ("tokens", "series") and depth > 1:
+        embedded = task.kind == "tokens"
+        layers += [
+            *([nn.Embedding(20, 16)] if embedded else []),
+            nn.GRU(16 if embedded else 1, width, batch_first=True),
+        ]
+        layers += [_LastState()]
+        inputs, depth = width, 0 if embedded else 1
     elif task.kind == "tokens":
-        layers += [nn.Embedding(20, 16), *([nn.GRU(16, width, batch_first=True), _LastState()] if depth > 1 else [])]
-        layers += [] if depth > 1 else [nn.Flatten()]
-        inputs, depth = (width, 0) if depth > 1 else (192, 1)
-    elif task.kind == "series" and depth > 1:
-        layers += [nn.GRU(1, width, batch_first=True), _LastState()]
-        inputs, depth = width, 1
+        layers += [nn.Embedding(20, 16), nn.Flatten()]
+        inputs = 192
     else:
         layers += [nn.Flatten()] if x.ndim > 2 else []
         inputs = x[0].numel()
-    rate = max(task.dropout, config.get("dropout", 0.0))
     for _ in range(depth):
-        layers += [nn.Linear(inputs, width), *_normed(norm, width), nn.ReLU(), *([nn.Dropout(rate)] if rate else [])]
+        layers += [nn.Linear(inputs, width), *_normed(task.norm, width), nn.ReLU()]
+        layers += [nn.Dropout(task.dropout)] if task.dropout else []
         inputs = width
     return nn.Sequential(*layers, nn.Linear(inputs, task.outputs))
 
@@ -241,145 +289,3 @@ def _normed(norm: str, width: int) -> list[nn.Module]:
 
 def _normed2d(norm: str, width: int) -> list[nn.Module]:
     return {"batch": [nn.BatchNorm2d(width)], "layer": [nn.GroupNorm(1, width)]}.get(norm, [])
-
-
-def optimizer_of(task: Task, model: nn.Module, config: Mapping[str, Any]) -> torch.optim.Optimizer:
-    """Return the optimizer of the task, with what the configuration changes in it."""
-    name = str(config.get("optimizer", task.optimizer)).lower()
-    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}[name]
-    usual = 0.01 if name == "adamw" else 0.0
-    decay = config.get("weight_decay", usual)
-    groups = [
-        {"params": [p for p in model.parameters() if p.ndim >= 2], "weight_decay": decay},
-        {"params": [p for p in model.parameters() if p.ndim < 2], "weight_decay": 0.0 if decay != usual else usual},
-    ]
-    rate = config.get("learning_rate", 10 * task.learning_rate if name == "sgd" else task.learning_rate)
-    return kind(groups, lr=rate, **({"momentum": 0.9} if name == "sgd" else {}))
-
-
-def losses(task: Task, output: Tensor, target: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Return the loss of every example."""
-    if task.classification:
-        return nn.functional.cross_entropy(output, target, reduction="none", label_smoothing=smoothing)
-    return (output[:, 0] - target) ** 2
-
-
-def train(task: Task, config: Mapping[str, Any], *, averages: bool = False) -> dict[str, list[float]]:
-    """Train and return the losses of every epoch.
-
-    Args:
-        task: What is trained.
-        config: What is changed, and ``seed`` and ``epochs`` where they are not 0 and the task's own.
-        averages: Also return the losses of moving averages of the weights, over `AVERAGED_OVER` epochs.
-    """
-    torch.manual_seed(1000 + int(config.get("seed", 0)))
-    model = network(task, config)
-    optimizer = optimizer_of(task, model, config)
-    order = torch.Generator().manual_seed(int(config.get("seed", 0)))
-    epochs = int(config.get("epochs", task.epochs))
-    batch = int(config.get("batch_size", task.batch_size))
-    x, y = task.parts["train"]
-    horizon = int(config.get("schedule_epochs", epochs)) * math.ceil(len(x) / batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * min(1.0, step / horizon))) if "schedule" in config else 1
-    )
-    average = config.get("ema_epochs")
-    spans = AVERAGED_OVER if averages else (() if average is None else (average,))
-    emas = [_Average(model, span * math.ceil(len(x) / batch)) for span in spans]
-    history: dict[str, list[float]] = {}
-    for _ in range(epochs):
-        model.train()
-        seen = 0.0
-        for rows in torch.randperm(len(x), generator=order).split(batch):
-            if len(rows) == 1:
-                continue
-            loss = _train_loss(task, model, x[rows], y[rows], config)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            for ema in emas:
-                ema.update()
-            seen += loss.item() * len(rows)
-        model.eval()
-        _add(history, "train", seen / len(x))
-        for name in ("val", "test"):
-            if average is None:
-                _add(history, name, _evaluate(task, model, task.parts[name]))
-            for span, ema in zip(spans, emas, strict=True):
-                with ema.in_place():
-                    key = name if average is not None else f"{name} averaged {span:g}"
-                    _add(history, key, _evaluate(task, model, task.parts[name]))
-    return history
-
-
-def _train_loss(task: Task, model: nn.Module, x: Tensor, y: Tensor, config: Mapping[str, Any]) -> Tensor:
-    smoothing = config.get("label_smoothing", 0.0)
-    if config.get("noise_scale"):
-        x = x + config["noise_scale"] * torch.randn_like(x)
-    if config.get("shift"):
-        x = _shifted(x, config["shift"])
-    if config.get("mixup"):
-        weight = float(np.random.default_rng(int(torch.randint(2**31, ()))).beta(config["mixup"], config["mixup"]))
-        other = torch.randperm(len(x))
-        output = model(weight * x + (1 - weight) * x[other])
-        return (weight * losses(task, output, y) + (1 - weight) * losses(task, output, y[other])).mean()
-    loss = losses(task, model(x), y, smoothing).mean()
-    if config.get("l1"):
-        loss = loss + config["l1"] * sum(p.abs().sum() for p in model.parameters() if p.ndim >= 2)
-    return loss
-
-
-def _shifted(x: Tensor, share: float) -> Tensor:
-    size = x.shape[-1]
-    pad = max(1, round(share * size))
-    wide = nn.functional.pad(x, (pad,) * 4, mode="replicate")
-    corners = torch.randint(0, 2 * pad + 1, (len(x), 2)).tolist()
-    return torch.stack([image[:, a : a + size, b : b + size] for image, (a, b) in zip(wide, corners, strict=True)])
-
-
-@torch.no_grad()
-def _evaluate(task: Task, model: nn.Module, part: Part) -> float:
-    return float(losses(task, model(part[0]), part[1]).double().mean())
-
-
-def _add(history: dict[str, list[float]], name: str, value: float) -> None:
-    history.setdefault(name, []).append(value)
-
-
-class _Average:
-    """An exponential moving average of the weights, over so many optimizer steps."""
-
-    def __init__(self, model: nn.Module, steps: float) -> None:
-        self._live = [p for p in model.parameters() if p.requires_grad]
-        self._mean = [p.detach().clone() for p in self._live]
-        self._keep, self._step = max(0.0, 1.0 - 1.0 / steps), 0
-
-    @torch.no_grad()
-    def update(self) -> None:
-        self._step += 1
-        keep = min(self._keep, (1 + self._step) / (10 + self._step))
-        torch._foreach_lerp_(self._mean, [p.detach() for p in self._live], 1.0 - keep)
-
-    def in_place(self) -> _Swapped:
-        return _Swapped(self._live, self._mean)
-
-
-class _Swapped:
-    def __init__(self, live: list[Any], mean: list[Tensor]) -> None:
-        self._live, self._mean = live, mean
-
-    def __enter__(self) -> None:
-        self._swap()
-
-    def __exit__(self, *_: object) -> None:
-        self._swap()
-
-    def _swap(self) -> None:
-        for i, p in enumerate(self._live):
-            p.data, self._mean[i] = self._mean[i], p.data
-
-
-def tasks(numbers: range, *, seed: int = 0) -> Iterator[Task]:
-    """Return the tasks of these numbers."""
-    return (task(number, seed=seed) for number in numbers)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
 from overfit_monitor.errors import OverfitMonitorError
+from overfit_monitor.facts import Facts
+from overfit_monitor.facts_file import completed
 from overfit_monitor.gate import Limit, conclude, judge
 from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.monitor import Monitor
@@ -23,6 +26,7 @@ def check(
     names: Names | None = None,
     limit: Limit | None = None,
     curves: dict[str, Sequence[float]] | None = None,
+    facts: Facts | None = None,
 ) -> CheckResult:
     """Judge every run in files and folders.
 
@@ -32,6 +36,7 @@ def check(
         names: What is compared with what, None to go by the names in the files.
         limit: What makes a run fail, None for a finding of severity ``error``.
         curves: Filled with the validation values by name of the run, if given.
+        facts: What the user says of model, optimizer and data; it goes before what a log tells.
 
     Returns:
         The result; what could not be read is in its ``errors``, nothing is raised for it.
@@ -45,7 +50,8 @@ def check(
     errors = [Unjudged(source=problem.source, message=problem.message) for problem in problems]
     for run in runs:
         try:
-            diagnosis = diagnose_run(run, settings or {})
+            known = run if facts is None else replace(run, facts=completed(run.facts, facts))
+            diagnosis = diagnose_run(known, settings or {})
         except OverfitMonitorError as error:
             errors.append(Unjudged(source=run.source, run=run.name, message=str(error)))
             continue

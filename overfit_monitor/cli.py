@@ -126,6 +126,9 @@ def _add_check(commands: Any) -> None:
     check.add_argument("paths", nargs="+", metavar="PATH", help="file, or folder with any number of runs")
     _add_report(check)
     _add_settings(check)
+    check.add_argument(
+        "--facts", type=Path, metavar="FILE", help="YAML, TOML or JSON with what is known of model, optimizer and data"
+    )
     check.add_argument("--debug", action="store_true", help="show the traceback of an internal error")
 
 
@@ -200,6 +203,7 @@ class _Version(argparse.Action):
 
 def _check(options: argparse.Namespace) -> int:
     from overfit_monitor.check import check, layered
+    from overfit_monitor.facts_file import load_facts
     from overfit_monitor.gate import Limit
     from overfit_monitor.project import load_settings
     from overfit_monitor.reports.base import EXIT_STATUS
@@ -213,7 +217,8 @@ def _check(options: argparse.Namespace) -> int:
     if names is not None and settings.pop("metric", None) is not None:
         raise UsageError("metric cannot go together with --val, which names it already.")
     curves: dict[str, Sequence[float]] | None = {} if options.format == "text" else None
-    result = check(options.paths, settings=settings, names=names, limit=limit, curves=curves)
+    facts = None if options.facts is None else load_facts(options.facts)
+    result = check(options.paths, settings=settings, names=names, limit=limit, curves=curves, facts=facts)
     _write(result, options, curves or {})
     return EXIT_STATUS[result.outcome]
 

@@ -14,6 +14,11 @@ from overfit_monitor.facts import Facts
 from overfit_monitor.records import Effect
 
 DATA = "effects.json"
+_SAID = {
+    "plain classification": "classification without normalization layers",
+    "normalized classification": "classification with normalization layers",
+    "regression": "regression",
+}
 NOT_MEASURED = "What it brings was not measured in our own benchmark."
 
 
@@ -47,7 +52,9 @@ def group_of(facts: Facts) -> str:
     """Return the kind of run that effects are told apart by; empty where it is unknown."""
     if facts.loss is None or facts.loss.classification is None:
         return ""
-    return "classification" if facts.loss.classification else "regression"
+    if not facts.loss.classification:
+        return "regression"
+    return "normalized classification" if facts.of_kind("norm") else "plain classification"
 
 
 @lru_cache(maxsize=256)
@@ -56,12 +63,12 @@ def _known(id: str, group: str) -> Known:
     found = effects.get(group) or effects.get("all")
     if found is None:
         return Known(None, NOT_MEASURED)
-    kind = f"{group} " if group in effects else ""
+    kind = f"runs ({_SAID[group]}) " if group in effects else "runs "
     record = Effect(**{name: found[name] for name in Effect.model_fields})
     return Known(
         record,
-        f"In our own benchmark it lowered the loss of {record.helps:.0%} of {record.runs} overfitting {kind}runs by "
-        f"1 % or more and raised that of {record.harms:.0%} by more than 2 %, each beside the same run stopped early.",
+        f"In our own benchmark it lowered the loss of {record.helps:.0%} of {record.runs} overfitting {kind}by 1 % or "
+        f"more and raised that of {record.harms:.0%} by more than 2 %, each beside the same run stopped early.",
         found["gain"],
         found["error"],
     )

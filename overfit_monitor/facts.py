@@ -83,8 +83,9 @@ class DataFacts(Record):
         duplicates: Validation examples that are in the training set as well, None where nobody has looked.
         kind: What an example is: a row of numbers, an image, token ids, or a series of numbers.
         features: Columns of a row of numbers.
-        unscaled: Columns of the first batch whose mean is further than 5 from 0 or whose standard deviation is not
-            within 0.05 to 5, those with one value left out; None where nobody has looked.
+        unscaled: Columns of the first batch whose mean is further than 5 from 0 or whose standard deviation is above
+            5, those with one value left out; None where nobody has looked. Small deviations do not count: a pixel
+            that is seldom lit has one as well.
         constant: Columns with one value only in the first batch, None where nobody has looked.
         smallest_class: Share of the rarest class among the training examples.
     """

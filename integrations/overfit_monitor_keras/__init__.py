@@ -8,7 +8,8 @@ tried, is in ``docs/decisions/0010-restore-after-interrupt-in-keras.md``.
 from overfit_monitor_keras.callback import OverfitMonitor
 from overfit_monitor_keras.fitting import install
 from overfit_monitor_keras.probe import ProbeSettings
+from overfit_monitor_keras.training import Parts, Training
 
-__all__ = ["OverfitMonitor", "ProbeSettings"]
+__all__ = ["OverfitMonitor", "Parts", "ProbeSettings", "Training"]
 
 install()

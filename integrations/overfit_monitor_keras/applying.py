@@ -32,16 +32,15 @@ def _set_rate(model: Any, value: float) -> Undo:
 
 
 def _set_decay(model: Any, value: float) -> Undo:
-    """Decay the matrices only, as far as the optimizer can still be told which those are."""
+    """Decay the matrices only, unless the user has excluded something already."""
     optimizer = needed(model.optimizer, "optimizer")
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    kept = inner.weight_decay
-    excluded = set(getattr(inner, "_exclude_from_weight_decay_keys", ()) or ())
-    if not excluded and not getattr(inner, "_exclude_from_weight_decay_pattern", None):
-        keys = {inner._var_key(v) for v in model.trainable_variables if len(v.shape) < 2}
-        inner._exclude_from_weight_decay_keys = excluded | keys
-    inner._exclude_from_weight_decay_cache = {}
-    return _set_and_rebuild(model, inner, "weight_decay", float(value), kept)
+    names = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
+    if not any(getattr(inner, name, None) for name in names):
+        # `exclude_from_weight_decay` does this, too, but only before the first step.
+        vectors = {inner._var_key(v) for v in model.trainable_variables if len(v.shape) < 2}
+        inner._exclude_from_weight_decay, inner._exclude_from_weight_decay_cache = vectors, {}
+    return _set_and_rebuild(model, inner, "weight_decay", float(value), inner.weight_decay)
 
 
 def _decay(model: Any) -> float:

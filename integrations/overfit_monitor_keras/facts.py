@@ -182,7 +182,7 @@ def _seen(x: Any) -> dict[str, Any]:
         return {"kind": _KINDS.get(x.ndim)}
     rows = x[:1024].astype(float)
     mean, deviation, constant = rows.mean(0), rows.std(0), (rows == rows[0]).all(0)
-    far = (np.abs(mean) > 5.0) | (deviation > 5.0) | (deviation < 0.05)
+    far = (np.abs(mean) > 5.0) | (deviation > 5.0)
     known = {"kind": "tabular", "features": rows.shape[1]}
     if len(rows) < FEWEST_ROWS:
         return known

@@ -5,6 +5,17 @@ from overfit_monitor_torch.facts import read_facts
 from overfit_monitor_torch.measuring import ProbeSettings
 from overfit_monitor_torch.metered import metered
 from overfit_monitor_torch.monitor import TorchMonitor
+from overfit_monitor_torch.training import Parts, Training
 from overfit_monitor_torch.watch import watch
 
-__all__ = ["Averaging", "ProbeSettings", "TorchMonitor", "average_weights", "metered", "read_facts", "watch"]
+__all__ = [
+    "Averaging",
+    "Parts",
+    "ProbeSettings",
+    "TorchMonitor",
+    "Training",
+    "average_weights",
+    "metered",
+    "read_facts",
+    "watch",
+]

@@ -136,8 +136,8 @@ def main(arguments: list[str]) -> int:
     view.advice(first.diagnosis.recommendations)
     second = None
     if first.diagnosis.recommendations:
-        tried = first.diagnosis.recommendations[0]
-        changed = recipe.changed(tried)
+        advised = [(one, recipe.changed(one)) for one in first.diagnosis.recommendations]
+        tried, changed = next(((one, new) for one, new in advised if new is not None), (advised[0][0], None))
         if changed is None:
             view.say(f"The demo cannot apply {tried.id} by itself.")
         else:

@@ -13,6 +13,7 @@ from overfit_monitor.facts import InputKind
 from overfit_monitor.guard import Guard
 
 _KINDS: Final[dict[int, InputKind]] = {3: "sequence", 4: "image", 5: "image"}
+MOST_ROWS: Final = 1024
 FEWEST_ROWS: Final = 16  # fewer say nothing of a column
 
 
@@ -54,7 +55,7 @@ class InputLook(Hook):
     """
 
     def __init__(self, model: nn.Module, guard: Guard) -> None:
-        self.seen: InputSeen | None = None
+        self._inputs: Tensor | None = None
         self._guard = guard
         self._handle = model.register_forward_pre_hook(self, with_kwargs=True)
 
@@ -65,7 +66,13 @@ class InputLook(Hook):
         self.close()
         with self._guard.protect("facts", still="advice knows less"):
             tensor = first_tensor((args, kwargs))
-            self.seen = None if tensor is None else look_at(tensor)
+            # A copy of some rows does not wait for the device; what is in them is read between epochs.
+            self._inputs = None if tensor is None else tensor.detach()[:MOST_ROWS].clone()
+
+    @property
+    def seen(self) -> InputSeen | None:
+        """What was seen, None before the first input; reading it may wait for the device."""
+        return None if self._inputs is None else look_at(self._inputs)
 
     def close(self) -> None:
         """Take the hook off; closing twice is fine."""
@@ -81,10 +88,10 @@ def look_at(inputs: Tensor) -> InputSeen:
         return InputSeen(dim, _KINDS.get(dim))
     if len(inputs) < FEWEST_ROWS or inputs.shape[1] > 4096:
         return InputSeen(dim, "tabular", inputs.shape[1])
-    rows = inputs.detach()[:1024].double().cpu()
+    rows = inputs.detach()[:MOST_ROWS].double().cpu()
     mean, deviation = rows.mean(0), rows.std(0)
     constant = (rows == rows[0]).all(0)
-    far = (mean.abs() > 5.0) | (deviation > 5.0) | (deviation < 0.05)
+    far = (mean.abs() > 5.0) | (deviation > 5.0)
     return InputSeen(dim, "tabular", rows.shape[1], int((far & ~constant).sum()), int(constant.sum()))
 
 

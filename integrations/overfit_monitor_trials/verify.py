@@ -17,6 +17,7 @@ from overfit_monitor_trials.verification import Tried, Verification
 
 LENGTH = 2.5
 SHORTEST = 10
+TRAININGS = 10  # of three changes, with three seeds, halving and two together
 RESERVED = ("seed", "epochs")
 
 
@@ -54,7 +55,8 @@ def verify(
         baseline: Settings of the run as it was, handed on with every call.
         top: Number of recommendations to try, at least 1.
         seeds: Seeds, at least one; each round takes the next.
-        full: Train as long as the original run, instead of 2.5 times as long as it took to its best.
+        full: Train as long as the original run. Otherwise trials are 2.5 times as long as it took to its best, or
+            longer where the budget allows it, and never longer than the run.
         epochs: Epochs of the original run; None takes them from a diagnosis.
         budget: Most that may be trained, in trainings of the original length; no round begins that would exceed it.
         together: Whether to try the two best together as well.
@@ -74,11 +76,11 @@ def verify(
         UsageError: An argument cannot be right, or the baseline could not be trained.
     """
     tried = _candidates(advice, top)
-    length, original = _lengths(advice, epochs, full=full)
     if not seeds or len(set(seeds)) < len(seeds):
         raise UsageError(f"seeds must be different numbers, at least one, but got {tuple(seeds)!r}.")
     if not budget > 0.0:
         raise UsageError(f"budget must be above 0 but got {budget!r}.")
+    length, original = _lengths(advice, epochs, budget, full=full)
     trials = Trials(train, run_dir=run_dir, engine=engine, n_jobs=n_jobs, client=client, quiet=quiet)
     race = _Race(trials, dict(baseline or {}), length, original, mode)
     alive = {recommendation.id: dict(recommendation.change) for recommendation in tried}
@@ -223,7 +225,9 @@ NOT_TRAINED = frozenset(
 )
 
 
-def _lengths(advice: Diagnosis | Sequence[Recommendation], epochs: int | None, *, full: bool) -> tuple[int, int]:
+def _lengths(
+    advice: Diagnosis | Sequence[Recommendation], epochs: int | None, budget: float, *, full: bool
+) -> tuple[int, int]:
     seen = advice if isinstance(advice, Diagnosis) else None
     original = epochs if epochs is not None or seen is None or seen.step is None else seen.step + 1
     if original is None or original < 1:
@@ -232,7 +236,8 @@ def _lengths(advice: Diagnosis | Sequence[Recommendation], epochs: int | None, *
         )
     if full or seen is None or seen.best_step is None:
         return original, original
-    return min(original, max(SHORTEST, math.ceil(LENGTH * (seen.best_step + 1)))), original
+    to_best, affordable = math.ceil(LENGTH * (seen.best_step + 1)), math.floor(budget * original / TRAININGS)
+    return min(original, max(SHORTEST, to_best, affordable)), original
 
 
 def _halved(alive: dict[str, dict[str, Any]], found: Mapping[str, Evidence]) -> dict[str, dict[str, Any]]:

@@ -32,6 +32,7 @@ from overfit_monitor.advice.token_dropout import TokenDropout
 from overfit_monitor.advice.train_longer import TrainLonger
 from overfit_monitor.advice.weight_averaging import WeightAveraging
 from overfit_monitor.advice.weight_decay import WeightDecay
+from overfit_monitor.advice.weight_decay_with_dropout import WeightDecayWithDropout
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Diagnosis, Recommendation
 
@@ -47,6 +48,7 @@ CATALOGUE: tuple[type[Rule], ...] = (
     Temperature,
     # What changes the training; among these the measured effect decides.
     StandardizeInputs,
+    WeightDecayWithDropout,
     WeightDecay,
     Dropout,
     LabelSmoothing,

@@ -47,7 +47,7 @@ class Dropout(Rule):
             title=f"{'Raise dropout to' if present else 'Add dropout of'} {rate:g}{'' if present else _where(names)}",
             why=f"{what_happened(diagnosis)} {_state(facts)} {effect.sentence}",
             change={"dropout": rate},
-            code=_raise(facts, names, rate) if present else _insert(facts, names, rate),
+            code=_raise(facts, names, rate) if present else insert_dropout(facts, names, rate),
             caution="The train metric is measured with units dropped and looks worse than it is. Training takes "
             "longer. Not in front of a batch normalization layer: it would see another variance in training than in "
             "evaluation (Li et al. 2018, arXiv 1801.05134); after the last one it does no harm. New layers change the "
@@ -108,7 +108,8 @@ def _raise(facts: Facts, names: list[str], rate: float) -> str:
     )
 
 
-def _insert(facts: Facts, names: list[str], rate: float) -> str:
+def insert_dropout(facts: Facts, names: list[str], rate: float) -> str:
+    """Return code that puts dropout in front of these layers, of the last dense layer where none is named."""
     given = f"names = {json.dumps(names)}" if names else ""
     return code_for(
         facts.framework,

@@ -56,9 +56,11 @@ def _code(facts: Facts, first: str) -> str:
     return code_for(
         facts.framework,
         torch=f"""
-            weight = model.get_submodule("{first}").weight
-            # the gradient of {L1:g} * sum(|weight|)
-            weight.register_post_accumulate_grad_hook(lambda p: p.grad.add_(p.detach().sign(), alpha={L1:g}))
+            def add_gradient(weight):
+                weight.grad.add_(weight.detach().sign(), alpha={L1:g})  # of {L1:g} * sum(|weight|)
+
+
+            model.get_submodule("{first}").weight.register_post_accumulate_grad_hook(add_gradient)
         """,
         keras=f"""
             import keras

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 from overfit_monitor.advice.base import Rule
+from overfit_monitor.advice.level import LOW, loss_level
 from overfit_monitor.advice.wording import code_for, what_happened
 from overfit_monitor.effects import effect_of
 from overfit_monitor.facts import Facts, Framework, LossFacts
@@ -25,7 +26,8 @@ class LabelSmoothing(Rule):
     """Advised for classification with a cross-entropy loss that has none yet.
 
     Silent where the loss is unknown, since for a regression it would be wrong, and where the
-    loss cannot take it (PyTorch's binary losses).
+    loss cannot take it (PyTorch's binary losses). Silent as well where the best validation loss is below a quarter of
+    that of guessing: such a model is sure with reason.
     """
 
     id: ClassVar[str] = "label_smoothing"
@@ -37,6 +39,9 @@ class LabelSmoothing(Rule):
             return None
         code = _code(loss, facts.framework)
         if code is None or (loss.label_smoothing or 0.0) > 0.0:
+            return None
+        level = loss_level(diagnosis, facts)
+        if level is not None and level < LOW:
             return None
         effect = effect_of(self.id, facts)
         return Recommendation(

@@ -10,8 +10,6 @@ from overfit_monitor.records import Diagnosis
 
 LOW: Final = 0.25
 """Below this share of the loss of guessing most examples are told with confidence, and regularization costs that."""
-HIGH: Final = 0.9
-"""From this share on hardly anything that generalizes was learned before the rest was learned by heart."""
 
 
 def loss_level(diagnosis: Diagnosis, facts: Facts) -> float | None:

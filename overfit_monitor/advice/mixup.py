@@ -10,7 +10,7 @@ from overfit_monitor.effects import effect_of
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Diagnosis, Recommendation
 
-ALPHA = 0.4
+ALPHA = 0.2
 
 
 @final

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple, final
 
 from overfit_monitor.advice.base import Rule
-from overfit_monitor.advice.level import HIGH, LOW, loss_level
+from overfit_monitor.advice.level import LOW, loss_level
 from overfit_monitor.advice.wording import code_for, two_digits, what_happened
 from overfit_monitor.effects import effect_of
 from overfit_monitor.facts import Facts, OptimizerFacts
@@ -13,7 +13,7 @@ from overfit_monitor.records import Diagnosis, Recommendation
 
 # Timescale of the decay over the steps to the best, by how near to guessing the best was; benchmarks/advice.py.
 TIMESCALE = 2.0
-LONG_TIMESCALE, SHORT_TIMESCALE = 8.0, 1.0
+LONG_TIMESCALE, LONGEST_TIMESCALE = 4.0, 8.0
 SMALLEST, LARGEST = 0.01, 30.0
 SMALLEST_L2, LARGEST_L2 = 1e-5, 0.3
 UNSIZED = 0.3
@@ -35,10 +35,10 @@ class WeightDecay(Rule):
 
     Decay forgets the weights over ``1 / (learning rate * weight decay)`` optimizer steps, its timescale
     (arXiv 2405.13698); with SGD's momentum m over ``(1 - m)`` times as many. The value makes that twice the steps
-    to the best checkpoint; eight times where the best validation loss is below a quarter of that of guessing, since
-    confident predictions need large weights; once where it is above nine tenths. Within 0.01 to 30, for SGD's L2
-    penalty 0.00001 to 0.3. Adam's L2 is not the same thing, so Adam becomes AdamW.
-    Silent for optimizers whose decay it does not know.
+    to the best checkpoint; four times for a regression and with normalization layers; eight times where the best
+    validation loss of a classifier is below a quarter of that of guessing, since confident predictions need large
+    weights. Within 0.01 to 30, for SGD's L2 penalty 0.00001 to 0.3. Adam's L2 is not the same thing, so Adam
+    becomes AdamW. Silent for optimizers whose decay it does not know.
     """
 
     id: ClassVar[str] = "weight_decay"
@@ -111,9 +111,11 @@ def _momentum(optimizer: OptimizerFacts | None) -> float:
 def _timescale(diagnosis: Diagnosis, facts: Facts) -> tuple[float, str]:
     level = loss_level(diagnosis, facts)
     if level is not None and level < LOW:
-        return LONG_TIMESCALE, f", since the best loss is {level:.0%} of that of guessing and needs large weights"
-    if level is not None and level >= HIGH:
-        return SHORT_TIMESCALE, f", since the best loss is {level:.0%} of that of guessing"
+        return LONGEST_TIMESCALE, f", since the best loss is {level:.0%} of that of guessing and needs large weights"
+    if facts.loss is not None and facts.loss.classification is False:
+        return LONG_TIMESCALE, ""
+    if facts.of_kind("norm"):
+        return LONG_TIMESCALE, ", since behind normalization layers decay acts through the learning rate, too"
     return TIMESCALE, ""
 
 

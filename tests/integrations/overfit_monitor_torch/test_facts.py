@@ -21,6 +21,7 @@ from torch.utils.data import (  # noqa: E402
 
 from overfit_monitor import Facts  # noqa: E402
 from overfit_monitor_torch import read_facts, watch  # noqa: E402
+from overfit_monitor_torch.hooks import InputSeen, look_at  # noqa: E402
 
 
 class Tied(nn.Module):
@@ -206,7 +207,7 @@ def test_data(loader, expected):
     ],
 )
 def test_images_are_known_by_the_first_layer_or_the_input(model, input_dim, image):
-    assert read_facts(model, input_dim=input_dim).data.image is image
+    assert read_facts(model, seen=None if input_dim is None else InputSeen(input_dim)).data.image is image
 
 
 def test_without_loaders_the_first_epoch_is_counted(task):
@@ -221,10 +222,11 @@ def test_without_loaders_the_first_epoch_is_counted(task):
     assert not task.model._forward_pre_hooks
 
 
-def test_an_explicit_loop_is_not_called_early_stopping(task):
-    monitor = watch(task.model, optimizer=task.optimizer, strict=True)
+@pytest.mark.parametrize(("kept", "known"), [(True, True), (False, None)])
+def test_a_loop_of_its_own_is_stopped_early_where_its_best_weights_come_back(task, kept, known):
+    monitor = watch(task.model, optimizer=task.optimizer, strict=True, restore_best_weights=kept)
     monitor.log(step=0, train={"loss": 1.0}, val={"loss": 1.0})
-    assert monitor.facts.early_stopping is None
+    assert monitor.facts.early_stopping is known
     assert monitor.facts.optimizer.name == "Adam"
     assert monitor.facts.loss is None
 
@@ -236,3 +238,52 @@ def test_facts_that_were_given_are_kept(task):
     monitor = watch(task.model, monitor=Monitor(facts=given))
     monitor.log(step=0, train={"loss": 1.0}, val={"loss": 1.0})
     assert monitor.facts.model_copy(update={"unmeasured": ()}) == given
+
+
+# inputs of a batch -> kind, columns, unscaled, constant
+SEEN = [
+    (torch.randn(64, 4), ("tabular", 4, 0, 0)),
+    (torch.randn(64, 4) * torch.tensor([1.0, 50.0, 0.01, 1.0]), ("tabular", 4, 1, 0)),
+    (torch.randn(64, 4) + torch.tensor([0.0, 300.0, 0.0, 0.0]), ("tabular", 4, 1, 0)),
+    (torch.cat([torch.randn(64, 3), torch.full((64, 1), 9.0)], dim=1), ("tabular", 4, 0, 1)),
+    (torch.randn(8, 4) * 100.0, ("tabular", 4, None, None)),  # too few rows to tell
+    (torch.randint(0, 9, (64, 12)), ("text", None, None, None)),
+    (torch.randn(64, 12, 3), ("sequence", None, None, None)),
+    (torch.randn(4, 3, 8, 8), ("image", None, None, None)),
+]
+
+
+@pytest.mark.parametrize(("inputs", "told"), SEEN, ids=lambda value: str(value) if isinstance(value, tuple) else "")
+def test_a_batch_tells_what_it_is(inputs, told):
+    assert look_at(inputs)[1:] == told
+
+
+class BasicBlock(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(4, 4)
+
+
+def test_more_of_the_model_and_the_optimizer_is_read():
+    model = nn.Sequential(BasicBlock(), BasicBlock(), nn.Linear(4, 3))
+    model[0].requires_grad_(requires_grad=False)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1, momentum=0.8)
+    before = read_facts(model, optimizer=optimizer, criterion=nn.CrossEntropyLoss())
+    assert before.residual_blocks == ("0", "1")
+    assert before.pretrained is True
+    assert before.data.classes == 3
+    assert (before.optimizer.momentum, before.optimizer.schedule) == (0.8, "none")
+    torch.optim.lr_scheduler.StepLR(optimizer, 10)
+    assert read_facts(model, optimizer=optimizer).optimizer.schedule == "set by a scheduler"
+    assert read_facts(nn.Linear(4, 1), criterion=nn.BCEWithLogitsLoss()).data.classes == 2
+    assert read_facts(nn.Linear(4, 1), criterion=nn.MSELoss()).data.classes is None
+
+
+def test_a_watched_training_tells_that_its_columns_are_unscaled(task):
+    monitor = watch(task.model, optimizer=task.optimizer, criterion=nn.CrossEntropyLoss(), strict=True)
+    for _ in monitor.epochs(1):
+        task.model.train()(torch.randn(64, 20) * 1000.0)
+        task.model.eval()
+        with torch.no_grad():
+            monitor.log(step=0, train={"loss": 1.0}, val={"loss": 1.0})
+    assert monitor.facts.data.unscaled == 20

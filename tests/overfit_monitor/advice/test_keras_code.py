@@ -75,7 +75,7 @@ def test_early_stopping_is_in_the_fit():
 
 @pytest.mark.parametrize(
     ("optimizer", "value"),
-    [("Adam", 5.5), ("AdamW", 5.5), ("SGD", 0.0005), (None, 0.3)],
+    [("Adam", 5.5), ("AdamW", 5.5), ("SGD", 5.5), (None, 0.3)],
 )
 def test_weight_decay_leaves_biases_out(optimizer, value):
     model = dense(optimizer=getattr(keras.optimizers, optimizer or "Adam")(0.001))

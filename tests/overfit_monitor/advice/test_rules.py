@@ -73,7 +73,7 @@ ADAMW = {"name": "AdamW", "learning_rate": 0.001, "weight_decay": 0.01, "decoupl
         ({}, {"n_train": 625, "batch_size": 32}, 9, {"weight_decay": 2.5}),
         # two significant digits: 1 / (2 x 0.001 x 13 x 20) = 1.923
         ({}, {"steps_per_epoch": 20}, 12, {"weight_decay": 1.9}),
-        ({}, {"steps_per_epoch": 1}, 9, {"weight_decay": 10.0}),
+        ({}, {"steps_per_epoch": 1}, 9, {"weight_decay": 30.0}),
         ({"weight_decay": 0.0}, {"steps_per_epoch": 100_000}, 99, {"weight_decay": 0.01}),
         ({}, {"steps_per_epoch": 100_000}, 99, None),
         ({"weight_decay": 2.5}, {"steps_per_epoch": 20}, 9, None),
@@ -93,6 +93,10 @@ ADAMW = {"name": "AdamW", "learning_rate": 0.001, "weight_decay": 0.01, "decoupl
         ({"name": "SGD", "weight_decay": 0.0, "decoupled": False}, {}, 9, {"weight_decay": 0.0005}),
         ({"name": "SGD", "weight_decay": 0.0005, "decoupled": False}, {}, 9, None),
         ({"name": "SGD", "weight_decay": 0.01, "decoupled": False}, {}, 9, None),
+        # (1 - 0.9) / (2 x 0.001 x 200 steps) = 0.25; the momentum is taken to be 0.9 where it is not known
+        ({"name": "SGD", "weight_decay": 0.0, "momentum": 0.9}, {"steps_per_epoch": 20}, 9, {"weight_decay": 0.25}),
+        ({"name": "SGD", "weight_decay": 0.0}, {"steps_per_epoch": 20}, 9, {"weight_decay": 0.25}),
+        ({"name": "SGD", "weight_decay": 0.0, "momentum": 0.0}, {"steps_per_epoch": 2000}, 9, {"weight_decay": 0.025}),
         ({"name": "LBFGS", "weight_decay": None, "decoupled": None}, {}, 9, None),
     ],
 )
@@ -119,7 +123,29 @@ def test_weight_decay_shows_its_reckoning():
     facts = Facts(optimizer=OptimizerFacts(**ADAMW), data=DataFacts(steps_per_epoch=20))
     why = WeightDecay().advise(overfit(best_step=9), facts).why
     assert "200 optimizer steps at learning rate 0.001" in why
-    assert "1 / (0.001 x 2.5) = 400 steps" in why
+    assert "forgotten over 400 steps; the aim is 2 times" in why
+
+
+@pytest.mark.parametrize(
+    ("classification", "classes", "best_value", "value"),
+    [
+        # 1 / (t x 0.001 x 200 steps) with t = 2; 4 for a regression; 8 below a quarter of ln(classes)
+        (True, 10, 1.0, 2.5),
+        (True, 10, 0.58, 2.5),
+        (True, 10, 0.57, 0.62),
+        (True, 2, 0.17, 0.62),
+        (True, 2, 0.18, 2.5),
+        (True, None, 0.01, 2.5),
+        (False, None, 0.01, 1.2),
+        (None, 10, 0.01, 2.5),
+    ],
+)
+def test_weight_decay_minds_how_low_the_loss_is(classification, classes, best_value, value):
+    loss = LossFacts(name="loss", classification=classification)
+    data = DataFacts(steps_per_epoch=20, classes=classes)
+    facts = Facts(optimizer=OptimizerFacts(**ADAMW), loss=loss, data=data)
+    diagnosis = overfit(best_step=9).model_copy(update={"best_value": best_value})
+    assert WeightDecay().advise(diagnosis, facts).change == {"weight_decay": value}
 
 
 HEAD = (LayerFacts(name="head", kind="linear", parameters=10, width=2),)

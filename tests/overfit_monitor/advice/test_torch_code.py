@@ -98,8 +98,8 @@ def test_early_stopping_stops_and_brings_the_best_weights_back():
 @pytest.mark.parametrize(
     ("make", "value"),
     [
-        (lambda model: torch.optim.AdamW(model.parameters(), lr=0.001, betas=(0.8, 0.9)), 5.5),
-        (lambda model: torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), 0.0005),
+        (lambda model: torch.optim.AdamW(model.parameters(), lr=0.001, betas=(0.8, 0.9)), 2.7),
+        (lambda model: torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), 0.0027),
     ],
     ids=["AdamW", "SGD"],
 )

@@ -1,0 +1,127 @@
+"""A training function for trials, made of the PyTorch objects of a training and of recommendations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+from overfit_monitor.advice.asked import asked
+from overfit_monitor.errors import UsageError
+from overfit_monitor.records import Diagnosis, Recommendation
+
+
+class Parts(NamedTuple):
+    """The objects of one training, under the names that the code of recommendations uses.
+
+    Attributes:
+        model: The model.
+        optimizer: Its optimizer.
+        criterion: The loss, a module that returns the mean of a batch.
+        train_loader: Batches of inputs and targets, in an order that depends on the seed alone.
+        val_loader: The same for validation.
+        schedule: A learning-rate scheduler that is stepped after every epoch, None for none.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    criterion: nn.Module
+    train_loader: Any
+    val_loader: Any
+    schedule: Any = None
+
+
+@final
+class Training:
+    """A training function for `overfit_monitor_trials.verify`: plain PyTorch, with the code of what is tried pasted in.
+
+    Called with a configuration, it makes the parts anew, runs the code of every recommendation whose ``change`` is in
+    the configuration, and trains ``epochs`` epochs. The code is that of the recommendation and runs in this
+    process: hand over only recommendations that this program made.
+
+    Args:
+        make: Called with a seed, after ``torch.manual_seed(seed)``; returns the parts. Where trials run in other
+            processes it must be picklable.
+        advice: A diagnosis, or recommendations: those that may be tried.
+        epochs: Epochs where the configuration does not say.
+        also: Further sets to evaluate after every epoch, by name, made from the parts' own kind of loader.
+
+    Raises:
+        UsageError: ``epochs`` is below 1.
+
+    Example:
+        >>> train = Training(make_parts, diagnosis, epochs=100)  # doctest: +SKIP
+        >>> print(verify(train, diagnosis).summary())  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        make: Callable[[int], Parts],
+        advice: Diagnosis | Sequence[Recommendation] = (),
+        *,
+        epochs: int,
+        also: Mapping[str, Any] | None = None,
+    ) -> None:
+        if epochs < 1:
+            raise UsageError(f"epochs must be at least 1 but got {epochs!r}.")
+        self._make, self._epochs, self._also = make, epochs, dict(also or {})
+        self._known = advice.recommendations if isinstance(advice, Diagnosis) else tuple(advice)
+
+    def __call__(self, config: Mapping[str, Any]) -> dict[str, list[float]]:
+        """Train with a configuration and return the losses of every epoch, by name of the set."""
+        seed = int(config.get("seed", 0))
+        torch.manual_seed(seed)
+        parts, epochs = self._changed(self._make(seed), config)
+        history: dict[str, list[float]] = {name: [] for name in ("train", "val", *self._also)}
+        for _ in range(epochs):
+            history["train"].append(_train_epoch(parts))
+            parts.model.eval()
+            for name, batches in {"val": parts.val_loader, **self._also}.items():
+                history[name].append(evaluate(parts, batches))
+            if parts.schedule is not None:
+                parts.schedule.step()
+        return history
+
+    def _changed(self, parts: Parts, config: Mapping[str, Any]) -> tuple[Parts, int]:
+        epochs = int(config.get("epochs", self._epochs))
+        names: dict[str, Any] = {**parts._asdict(), "epochs": epochs}
+        for recommendation in asked(self._known, config):
+            exec(compile(recommendation.code, recommendation.id, "exec"), names)  # noqa: S102 - our own rules' code
+        parts = Parts(**{name: names[name] for name in Parts._fields})
+        held = {p for group in parts.optimizer.param_groups for p in group["params"]}
+        if held != set(parts.model.parameters()):
+            parts = parts._replace(optimizer=_made_anew(parts.optimizer, parts.model))
+        return parts, min(epochs, int(names["epochs"]))
+
+
+@torch.no_grad()
+def evaluate(parts: Parts, batches: Any) -> float:
+    """Return the mean loss over batches, in the mode the model is in."""
+    total, n = 0.0, 0
+    for x, y in batches:
+        total += float(parts.criterion(parts.model(x), y)) * len(x)
+        n += len(x)
+    return total / n if n else math.nan
+
+
+def _train_epoch(parts: Parts) -> float:
+    parts.model.train()
+    total, n = 0.0, 0
+    for x, y in parts.train_loader:
+        loss: Tensor = parts.criterion(parts.model(x), y)
+        parts.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        parts.optimizer.step()
+        total += float(loss.detach()) * len(x)
+        n += len(x)
+    return total / n if n else math.nan
+
+
+def _made_anew(optimizer: torch.optim.Optimizer, model: nn.Module) -> torch.optim.Optimizer:
+    """Return an optimizer of the same class and settings for weights that were made anew."""
+    settings = {name: value for name, value in optimizer.param_groups[0].items() if name in optimizer.defaults}
+    settings.pop("decoupled_weight_decay", None)
+    return type(optimizer)(model.parameters(), **settings)
