@@ -209,7 +209,7 @@ def write_effects(records: Sequence[dict[str, Any]], fewest: int = 5) -> None:
         gains = adjusted(within)
         for id in sorted(gains):
             found = [record["ratios"][id] for record in within if id in record["ratios"]]
-            if len(found) >= (fewest if group == "all" else 3 * fewest):
+            if len(found) >= (fewest if group == "all" else 2 * fewest):
                 effects.setdefault(id, {})[group] = {**summary(found), "gain": round(gains[id], 4)}
     told = {
         "provenance": f"benchmarks/advice.py --learn --tasks {len(records)}: small PyTorch networks that overfit, "

@@ -17,6 +17,7 @@ from overfit_monitor.records import Report
 from overfit_monitor.sinks import Sink
 from overfit_monitor_tensorboard.names import (
     ALERTS_TAG,
+    APPLIED_TAG,
     BEST_TAG,
     GAP_TAG,
     LEVEL_TAG,
@@ -82,7 +83,7 @@ class EventSink:
             | {"recommendations": diagnosis.recommendations, "stop": report.stop or state.stop}
         )
         self._state = state
-        curves = _curves(report, evaluated=evaluated)
+        curves = [*_curves(report, evaluated=evaluated), *_applied(report)]
         if curves:
             self._append(step, curves)
         if evaluated and self._news():
@@ -158,6 +159,16 @@ def _curves(report: Report, *, evaluated: bool) -> list[Any]:
             values[MEMBERSHIP_TAG] = probe.membership.auc if probe.membership is not None else None
         values[LEVEL_TAG] = float(level(report.diagnosis.findings))
     return [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items() if value is not None]
+
+
+def _applied(report: Report) -> list[Any]:
+    """What was changed in the training before this step, as a text at this step."""
+    if not report.applied:
+        return []
+    from tensorboard.plugins.text.metadata import create_summary_metadata
+
+    text = "\n".join(f"- {change}" for change in report.applied)
+    return [_text(APPLIED_TAG, text.encode(), create_summary_metadata("", "Changes that overfit-monitor applied"))]
 
 
 def _state_values(state: Any) -> list[Any]:

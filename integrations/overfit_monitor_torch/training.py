@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
 
 from overfit_monitor.advice.asked import asked
 from overfit_monitor.errors import UsageError
@@ -39,8 +40,8 @@ class Training:
     """A training function for `overfit_monitor_trials.verify`: plain PyTorch, with the code of what is tried pasted in.
 
     Called with a configuration, it makes the parts anew, runs the code of every recommendation whose ``change`` is in
-    the configuration, and trains ``epochs`` epochs. The code is that of the recommendation and runs in this
-    process: hand over only recommendations that this program made.
+    the configuration, and trains ``epochs`` epochs, on ``train_share`` of the examples if that is there. The code is
+    that of the recommendation and runs in this process: hand over only recommendations that this program made.
 
     Args:
         make: Called with a seed, after ``torch.manual_seed(seed)``; returns the parts. Where trials run in other
@@ -74,7 +75,7 @@ class Training:
         """Train with a configuration and return the losses of every epoch, by name of the set."""
         seed = int(config.get("seed", 0))
         torch.manual_seed(seed)
-        parts, epochs = self._changed(self._make(seed), config)
+        parts, epochs = self._changed(_shared(self._make(seed), config.get("train_share", 1.0), seed), config)
         history: dict[str, list[float]] = {name: [] for name in ("train", "val", *self._also)}
         for _ in range(epochs):
             history["train"].append(_train_epoch(parts))
@@ -105,6 +106,16 @@ def evaluate(parts: Parts, batches: Any) -> float:
         total += float(parts.criterion(parts.model(x), y)) * len(x)
         n += len(x)
     return total / n if n else math.nan
+
+
+def _shared(parts: Parts, share: float, seed: int) -> Parts:
+    """Return the parts with the first examples of the training set only, in an order that depends on the seed."""
+    if share >= 1.0:
+        return parts
+    kept = Subset(parts.train_loader.dataset, range(max(1, round(share * len(parts.train_loader.dataset)))))
+    order = torch.Generator().manual_seed(seed)
+    loader = DataLoader(kept, batch_size=parts.train_loader.batch_size, shuffle=True, generator=order)
+    return parts._replace(train_loader=loader)
 
 
 def _train_epoch(parts: Parts) -> float:

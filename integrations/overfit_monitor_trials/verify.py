@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from os import PathLike
 from typing import Any
 
@@ -42,10 +43,11 @@ def verify(
 ) -> Verification:
     """Train with and without each recommendation, on the same seeds, and say what is better by more than noise.
 
-    The baseline and the first ``top`` recommendations are trained with the first seed; then round by round with
-    the next seed what is still in the race, with the half that is furthest behind left out after each round
-    (successive halving, arXiv 1502.07943). After the first round the two best are also tried ``together``, if both
-    look better than the baseline. The differences are paired by seed; how they are judged: `evidence.estimates`.
+    The baseline and the first ``top`` recommendations are trained with the first seed; then round by round with the
+    next seed what is still in the race, with the half that is furthest behind left out after each round (successive
+    halving, arXiv 1502.07943), and as many as the budget allows. After the first round the two best whose settings are
+    different ones are also tried ``together``, if both look better than the baseline. The differences are paired by
+    seed; how they are judged: `evidence.estimates`.
 
     Args:
         train: Called with a configuration: ``baseline``, the ``change`` of a recommendation, and ``seed`` and
@@ -84,17 +86,18 @@ def verify(
     trials = Trials(train, run_dir=run_dir, engine=engine, n_jobs=n_jobs, client=client, quiet=quiet)
     race = _Race(trials, dict(baseline or {}), length, original, mode)
     alive = {recommendation.id: dict(recommendation.change) for recommendation in tried}
+    found: dict[str, Evidence] = {}
     for round_, seed in enumerate(seeds):
-        if round_ and race.cost + (1 + len(alive)) * length / original > budget:
+        if round_:
+            alive = dict(list(_best_first(alive, found).items())[: race.affordable(budget) - 1])
+        if not alive:
             break
         race.round(alive, seed)
         found = race.estimates(tried)
         if round_ == 0 and together:
             race.join(alive, found, seed, budget)
             found = race.estimates(tried)
-        alive = _halved(alive, found) if round_ + 1 < len(seeds) else alive
-        if not alive:
-            break
+        alive = dict(list(_best_first(alive, found).items())[: math.ceil(len(alive) / 2)])
     return race.verdict(tried, ledger)
 
 
@@ -113,6 +116,10 @@ class _Race:
         trained = sum(len(t.trained.val) for runs in self._finished.values() for t in runs.values() if t.trained)
         return trained / self._original
 
+    def affordable(self, budget: float) -> int:
+        """Return how many more trainings the budget allows, at least 1."""
+        return max(1, math.floor((budget - self.cost) * self._original / self._length + 1e-9))
+
     def round(self, alive: Mapping[str, dict[str, Any]], seed: int) -> None:
         """Train the baseline and what is alive with a seed."""
         self._train({"": {}, **alive}, seed)
@@ -120,15 +127,13 @@ class _Race:
             raise UsageError(f"the training as it was failed with seed {seed}: {self._finished[''][seed].error}")
 
     def join(self, alive: dict[str, dict[str, Any]], found: dict[str, Evidence], seed: int, budget: float) -> None:
-        """Try the two best together, where both look better and their settings are different ones."""
-        best = sorted((e.ratio, id) for id, e in found.items() if id in alive and e.ratio is not None and e.ratio < 1.0)
-        if len(best) < 2 or self.cost + self._length / self._original > budget:
+        """Try two together that look better than the baseline, the best pair with settings of its own each."""
+        good = [name for name in _best_first(alive, found) if (found[name].ratio or 1.0) < 1.0]
+        pairs = [(a, b) for a, b in combinations(good, 2) if set(alive[a]).isdisjoint(alive[b])]
+        if not pairs or self.cost + self._length / self._original > budget:
             return
-        (_, one), (_, other) = best[:2]
-        if set(alive[one]) & set(alive[other]):
-            return
-        both = {**alive[one], **alive[other]}
-        alive[f"{one} + {other}"] = both
+        one, other = pairs[0]
+        alive[f"{one} + {other}"] = both = {**alive[one], **alive[other]}
         self._train({f"{one} + {other}": both}, seed)
 
     def estimates(self, tried: Sequence[Recommendation]) -> dict[str, Evidence]:
@@ -240,8 +245,8 @@ def _lengths(
     return min(original, max(SHORTEST, to_best, affordable)), original
 
 
-def _halved(alive: dict[str, dict[str, Any]], found: Mapping[str, Evidence]) -> dict[str, dict[str, Any]]:
+def _best_first(alive: dict[str, dict[str, Any]], found: Mapping[str, Evidence]) -> dict[str, dict[str, Any]]:
+    """Return what is alive, best expected first, without what has failed."""
     expected = {name: found[name].expected for name in alive}
     known = {name: value for name, value in expected.items() if value is not None}
-    kept = sorted(known, key=lambda name: known[name])[: max(1, math.ceil(len(alive) / 2))]
-    return {name: change for name, change in alive.items() if name in kept}
+    return {name: alive[name] for name in sorted(known, key=lambda name: known[name])}

@@ -48,7 +48,7 @@ def tables(text):
 
 
 @pytest.mark.parametrize(
-    "script", ["calibration", "detection", "confusion", "cost", "overhead", "probe", "paired", "examples"]
+    "script", ["advice", "calibration", "detection", "confusion", "cost", "overhead", "probe", "paired", "examples"]
 )
 def test_help_tells_the_usage(script):
     assert f"python benchmarks/{script}.py" in printed(script, "--help")
@@ -193,3 +193,36 @@ def test_paired_differences_beside_two_means():
     errors, rises = tables(printed("paired", "--runs", 16, "--seed", 3))
     assert all(float(row["median"]) > 1.0 for row in errors)
     assert [row["statistic"] for row in rises[:3]] == ["curve", "means", "paired"]
+
+
+def test_effects_are_adjusted_for_what_a_task_has_to_gain():
+    advice = load("advice")
+    # "a" was measured on the task with much to gain only, where it did half as well as "b".
+    records = [{"ratios": {"a": np.exp(-0.1), "b": np.exp(-0.2)}}, {"ratios": {"b": 1.0}}]
+    gains = advice.adjusted(records)
+    assert gains["b"] == pytest.approx(-0.1)
+    assert gains["a"] == pytest.approx(0.0)
+    figures = advice.summary([0.95, 0.995, 1.01, 1.03])
+    assert (figures["helps"], figures["harms"], figures["runs"]) == (0.25, 0.25, 4)
+    assert figures["ratio"] == pytest.approx(1.0025)
+
+
+def test_advice_is_judged_on_a_task_that_overfits(monkeypatch):
+    """Takes long: some forty trainings of a small network."""
+    advice = load("advice")
+    monkeypatch.setattr(advice, "JUDGED", (10,))
+    record = advice.judge(9, seed=0)
+    assert record["first"] == record["top"][0]
+    assert set(record["top"]) | {one.id for one in advice.fixed()} == set(record["ratios"])
+    assert all(0.1 < ratio < 10 for ratio in record["ratios"].values())
+    assert record["ratios"]["weight decay 0.01"] == pytest.approx(1.0)  # AdamW's own default
+    assert 0.0 < record["cost"] <= 4.0
+    assert advice.judge(1, seed=0) is None
+
+
+def test_advice_is_learned_from_a_task_that_overfits(monkeypatch):
+    advice = load("advice")
+    monkeypatch.setattr(advice, "JUDGED", (10,))
+    record = advice.learn(9, seed=0)
+    assert {"weight_decay", "weight_averaging"} <= set(record["ratios"])
+    assert record["group"] == "plain classification"

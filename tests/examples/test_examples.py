@@ -17,6 +17,7 @@ from overfit_monitor.journal import FILE_NAME
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WORKFLOW = EXAMPLES / "04_ci_workflow"
 LOOPS = {"01_pytorch_loop.py": "torch", "02_keras_fit.py": "keras"}
+TRIED = "05_try_advice.py"
 MOONS = {"03_two_moons/train_pytorch.py": "torch", "03_two_moons/train_keras.py": "keras"}
 RUN_ELSEWHERE = {"03_two_moons/moons.py", "04_ci_workflow/train.py"}  # by those of MOONS, by the workflow
 VARIANTS = ("base model", "L2", "dropout", "early stopping")
@@ -45,7 +46,7 @@ def run_example(name, folder):
 
 def test_no_example_is_missing_here():
     scripts = {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*.py")}
-    assert scripts == LOOPS.keys() | MOONS.keys() | RUN_ELSEWHERE
+    assert scripts == LOOPS.keys() | MOONS.keys() | RUN_ELSEWHERE | {TRIED}
 
 
 def test_the_list_names_every_example():
@@ -153,3 +154,16 @@ def test_the_workflow_fails_where_training_left_nothing_to_judge(tmp_path):
     (tmp_path / "runs").mkdir()
     failed, results = play(job, [step for step in steps if step["name"] != "Train"], tmp_path)
     assert (failed, results["Check"].returncode) == ("Check", 2)
+
+
+def test_advice_is_tried_and_goes_on_where_it_was_interrupted(tmp_path):
+    pytest.importorskip("joblib")
+    said = run_example(TRIED, tmp_path).stdout
+    assert said.startswith("overfitting best at epoch")
+    assert "trainings of the original length" in said
+    assert "keep " in said
+    journal = tmp_path / "runs" / "05_try_advice" / "trials.jsonl"
+    lines = journal.read_text().splitlines()
+    journal.write_text("\n".join(lines[:3]) + "\n")  # as if it had been killed after three trainings
+    assert run_example(TRIED, tmp_path).stdout == said
+    assert len(journal.read_text().splitlines()) == len(lines)

@@ -11,7 +11,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from overfit_monitor import Monitor
-from overfit_monitor.records import Diagnosis, Finding, MetricChoice, Observation, Report, StopDecision
+from overfit_monitor.records import AppliedChange, Diagnosis, Finding, MetricChoice, Observation, Report, StopDecision
 from overfit_monitor_tensorboard import alerts
 from overfit_monitor_tensorboard.alerts import AlertState, decode, encode
 from overfit_monitor_tensorboard.events import EventReader, event_files, read_folder
@@ -300,3 +300,16 @@ def test_the_state_goes_through_json_unchanged():
     finding = Finding(id="x", severity="error", message="m", evidence={"a": 1.5, "b": None, "c": "s", "d": True})
     state = AlertState(step=4, stop=stop).add(4, (finding,))
     assert decode(encode(state)) == state
+
+
+def test_what_was_applied_is_a_text_at_its_step(tmp_path):
+    sink = event_sink(tmp_path)
+    change = AppliedChange(id="weight_decay", step=1, before={"weight_decay": 0.0}, after={"weight_decay": 0.5})
+    sink.write(report(1))
+    sink.write(report(2).model_copy(update={"applied": (change,)}))
+    sink.write(report(3))
+    sink.close()
+    folder = EventAccumulator(str(tmp_path / "overfit-monitor"), size_guidance={"tensors": 0}).Reload()
+    (text,) = folder.Tensors("overfit/applied")
+    assert text.step == 2
+    assert text.tensor_proto.string_val[0] == b"- weight_decay applied after step 1: weight_decay 0.0 -> 0.5"

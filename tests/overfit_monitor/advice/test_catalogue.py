@@ -12,15 +12,8 @@ from overfit_monitor.advice.early_stopping import EarlyStopping
 from overfit_monitor.advice.order import FIRST
 from overfit_monitor.effects import DATA, effect_of
 from overfit_monitor.facts import Facts
-from overfit_monitor.testing.rule_checks import (
-    CHECKS,
-    OVERFIT,
-    dense_network,
-    image_network,
-    known_cases,
-    rule_checks,
-    table_network,
-)
+from overfit_monitor.testing.rule_checks import CHECKS, rule_checks
+from overfit_monitor.testing.sample_runs import OVERFIT, dense_network, image_network, known_cases, table_network
 
 DOCS = Path(__file__).parents[3] / "docs" / "recommendations"
 TRAIN = [1.0 / (1 + i) for i in range(40)]

@@ -11,7 +11,7 @@ from overfit_monitor.advice.more_data import MoreData
 from overfit_monitor.advice.smaller_model import SmallerModel
 from overfit_monitor.advice.weight_decay import WeightDecay
 from overfit_monitor.facts import DataFacts, Facts, LayerFacts, LossFacts, OptimizerFacts
-from overfit_monitor.testing.rule_checks import BARE, OVERFIT, dense_network
+from overfit_monitor.testing.sample_runs import BARE, OVERFIT, dense_network
 
 
 def overfit(*, best_step=12, step=39, **evidence):

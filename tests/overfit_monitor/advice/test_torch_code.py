@@ -7,7 +7,7 @@ import pytest
 from overfit_monitor.advice import CATALOGUE
 from overfit_monitor.advice.wording import KERAS_HEADING
 from overfit_monitor.facts import DataFacts, Facts, LayerFacts, LossFacts, OptimizerFacts
-from overfit_monitor.testing.rule_checks import OVERFIT
+from overfit_monitor.testing.sample_runs import OVERFIT
 
 torch = pytest.importorskip("torch")
 RULES = {rule.id: rule for rule in CATALOGUE}

@@ -8,7 +8,7 @@ from overfit_monitor.advice import CATALOGUE
 from overfit_monitor.advice.wording import KERAS_HEADING
 from overfit_monitor.facts import DataFacts, Facts, LayerFacts, LossFacts, OptimizerFacts
 from overfit_monitor.records import Finding
-from overfit_monitor.testing.rule_checks import OVERFIT, dense_network, runs_against, table_network, text_network
+from overfit_monitor.testing.sample_runs import OVERFIT, dense_network, runs_against, table_network, text_network
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
