@@ -33,7 +33,7 @@ import overfit_monitor
 from overfit_monitor import Diagnosis, Recommendation, diagnose
 from overfit_monitor.effects import DATA, group_of
 from overfit_monitor_trials import verify
-from overfit_monitor_trials.verify import NOT_TRAINED
+from overfit_monitor_trials.verify import NOT_TRAINED, candidates
 
 CACHE = Path(__file__).parent / ".cache"
 JUDGED, TRIED = (10, 11, 12), (0, 1, 2)
@@ -124,7 +124,8 @@ def judge(number: int, *, seed: int) -> dict[str, Any] | None:
     base = np.mean([kept(h) for h in before])
     known = [*found.recommendations, *fixed()]
     trainable = [one for one in found.recommendations if one.id not in NOT_TRAINED]
-    tried = {one.id: one for one in (*trainable[:3], *fixed())}
+    top = candidates(found, 3)
+    tried = {one.id: one for one in (*trainable[:1], *top, *fixed())}
     ratios = {
         id: float(np.mean([kept(h) for h in losses(drawn, known, one.change)]) / base) for id, one in tried.items()
     }
@@ -136,7 +137,7 @@ def judge(number: int, *, seed: int) -> dict[str, Any] | None:
         "number": number,
         "kind": drawn.kind,
         "first": trainable[0].id if trainable else None,
-        "top": [one.id for one in trainable[:3]],
+        "top": [one.id for one in top],
         "ratios": ratios,
         "verified": chosen,
         "best": result.best,
@@ -255,7 +256,7 @@ def _row(name: str, found: dict[str, float]) -> list[str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=64)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--learn", action="store_true")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, final
@@ -13,6 +14,7 @@ from torch.utils.data import DataLoader, Subset
 from overfit_monitor.advice.asked import asked
 from overfit_monitor.errors import UsageError
 from overfit_monitor.records import Diagnosis, Recommendation
+from overfit_monitor_torch.pointwise import Pointwise
 
 
 class Parts(NamedTuple):
@@ -72,16 +74,21 @@ class Training:
         self._known = advice.recommendations if isinstance(advice, Diagnosis) else tuple(advice)
 
     def __call__(self, config: Mapping[str, Any]) -> dict[str, list[float]]:
-        """Train with a configuration and return the losses of every epoch, by name of the set."""
+        """Train with a configuration and return the losses of every epoch, by name of the set.
+
+        Beside them ``val_losses``, those of the validation examples at the best epoch; empty where they are not known.
+        """
         seed = int(config.get("seed", 0))
         torch.manual_seed(seed)
         parts, epochs = self._changed(_shared(self._make(seed), config.get("train_share", 1.0), seed), config)
-        history: dict[str, list[float]] = {name: [] for name in ("train", "val", *self._also)}
+        history: dict[str, list[float]] = {name: [] for name in ("train", "val", "val_losses", *self._also)}
         for _ in range(epochs):
             history["train"].append(_train_epoch(parts))
             parts.model.eval()
             for name, batches in {"val": parts.val_loader, **self._also}.items():
                 history[name].append(evaluate(parts, batches))
+            if history["val"][-1] == min(history["val"]):
+                history["val_losses"] = per_example(parts, history["val"][-1])
             if parts.schedule is not None:
                 parts.schedule.step()
         return history
@@ -106,6 +113,28 @@ def evaluate(parts: Parts, batches: Any) -> float:
         total += float(parts.criterion(parts.model(x), y)) * len(x)
         n += len(x)
     return total / n if n else math.nan
+
+
+@torch.no_grad()
+def per_example(parts: Parts, value: float) -> list[float]:
+    """Return the loss of every validation example, empty where their mean is not the value that was measured.
+
+    The criterion without its reduction runs without its hooks, which may have had a part in the value (a smoothing in
+    training only): so it is asked without smoothing as well.
+    """
+    plain = copy.copy(parts.criterion)
+    for name in ("label_smoothing", None):
+        pointwise = Pointwise(plain)
+        if pointwise.reason is not None:
+            return []
+        batches = [pointwise(parts.model(x), y) for x, y in parts.val_loader]
+        losses = torch.cat([batch.losses for batch in batches]).double()
+        alike = all(batch.weights is None or bool((batch.weights == 1).all()) for batch in batches)
+        if alike and math.isclose(float(losses.mean()), value, rel_tol=1e-3):
+            return [float(f"{loss:.6g}") for loss in losses.tolist()]
+        if name is not None and hasattr(plain, name):
+            setattr(plain, name, 0.0)
+    return []
 
 
 def _shared(parts: Parts, share: float, seed: int) -> Parts:

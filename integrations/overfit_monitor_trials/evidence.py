@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,8 +15,8 @@ CONFIDENCE: Final = 0.9
 USUAL_NOISE: Final = 0.02
 NOISE_WEIGHT: Final = 2.0
 PRIOR_SPREAD: Final = 0.06
-SURE: Final = 0.9
-LEAST: Final = 0.005
+SURE: Final = 0.75
+LEAST: Final = 0.003
 
 
 class Evidence(NamedTuple):
@@ -27,7 +27,7 @@ class Evidence(NamedTuple):
         low: Lower end of its 90 % interval.
         high: Upper end.
         expected: The ratio with the benchmark taken into account.
-        worth: Whether it is to be kept: better with a probability of 90 %, by half a per cent at least.
+        worth: Whether it is to be kept: better with a probability of 75 %, by 0.3 % at least.
         noise: Standard deviation of the logarithm of a ratio from seed to seed.
         outcome: What the interval says.
     """
@@ -42,22 +42,31 @@ class Evidence(NamedTuple):
 
 
 Values = Mapping[int, float]
+Losses = Sequence[float]
 
 
 def estimates(
-    pairs: Mapping[str, tuple[Values, Values]], effects: Mapping[str, Effect | None], *, mode: Mode = "min"
+    pairs: Mapping[str, tuple[Values, Values]],
+    effects: Mapping[str, Effect | None],
+    *,
+    sampling: Mapping[str, float] | None = None,
+    mode: Mode = "min",
 ) -> dict[str, Evidence]:
     """Judge every change by its differences to the baseline, paired by seed.
 
     A difference is the logarithm of the ratio of the best validation values (for ``max`` turned round). Its noise is
     the standard deviation over seeds, pooled over all changes because few seeds tell little of each, together with
-    a usual value of 2 % that counts as two degrees of freedom; the interval is Student's. The expected ratio is the
-    mean of the measured one and of the benchmark's median for this change, weighted by their precision, with the
-    benchmark's spread over tasks (6 % where unknown): normal prior, normal likelihood.
+    a usual value of 2 % that counts as two degrees of freedom; the interval is Student's. All seeds are judged by the
+    same validation examples, so the error that comes from those is added, where it is known, and more seeds do not make
+    it smaller. The expected ratio is the mean of the measured one and of the benchmark's median for this change,
+    weighted by their precision, with the benchmark's spread over tasks (6 % where unknown): normal prior, normal
+    likelihood. For two changes together the prior is the better of both, with the spread of both.
 
     Args:
         pairs: For each change the best validation values of the baseline and of the change by seed.
-        effects: What the benchmark measured, by change; for two together the sum of both.
+        effects: What the benchmark measured, by change.
+        sampling: Standard error of the logarithm of the ratio from the validation examples, by change; see
+            `sampling_error`.
         mode: ``min`` where lower values are better, ``max`` where higher are.
     """
     from scipy.special import stdtrit
@@ -65,7 +74,26 @@ def estimates(
     differences = {id: _differences(base, changed, mode) for id, (base, changed) in pairs.items()}
     noise, freedom = _noise(differences)
     quantile = float(stdtrit(freedom, 0.5 + CONFIDENCE / 2.0))
-    return {id: _judged(d, _prior(id, effects), noise, quantile) for id, d in differences.items()}
+    errors = sampling or {}
+    return {id: _judged(d, _prior(id, effects), noise, errors.get(id, 0.0), quantile) for id, d in differences.items()}
+
+
+def sampling_error(pairs: Sequence[tuple[Losses, Losses]]) -> float:
+    """Return the standard error of a log ratio of mean losses that comes from the choice of validation examples.
+
+    From the paired differences on the same examples, each averaged over the seeds, over the baseline's mean; 0 where
+    the losses are not known.
+
+    Args:
+        pairs: For each seed the per-example losses of the baseline and of the change, the same examples in the same
+            order; empty where they are not known.
+    """
+    known = [(np.asarray(a), np.asarray(b)) for a, b in pairs if len(a) == len(b) and len(a) > 1]
+    if not known or len({len(a) for a, _ in known}) > 1:
+        return 0.0
+    difference = np.mean([b - a for a, b in known], axis=0)
+    level = abs(float(np.mean([a.mean() for a, _ in known])))
+    return float(difference.std(ddof=1)) / math.sqrt(len(difference)) / level if level > 0.0 else 0.0
 
 
 def _differences(base: Values, changed: Values, mode: Mode) -> list[float]:
@@ -84,21 +112,23 @@ def _noise(differences: Mapping[str, list[float]]) -> tuple[float, float]:
 
 
 def _prior(id: str, effects: Mapping[str, Effect | None]) -> tuple[float, float]:
-    mean, variance = 0.0, 0.0
+    means, variance = [], 0.0
     for part in id.split(" + "):
         effect = effects.get(part)
         spread = PRIOR_SPREAD if effect is None else max(0.01, math.log(effect.high / effect.low) / 2.563)
-        mean += 0.0 if effect is None else math.log(effect.ratio)
+        means.append(0.0 if effect is None else math.log(effect.ratio))
         variance += spread**2
-    return mean, variance
+    return min(means), variance
 
 
-def _judged(differences: list[float], prior: tuple[float, float], noise: float, quantile: float) -> Evidence:
+def _judged(
+    differences: list[float], prior: tuple[float, float], noise: float, sampling: float, quantile: float
+) -> Evidence:
     if not differences:
         return Evidence(noise=noise)
     from scipy.special import ndtr
 
-    measured, error = float(np.mean(differences)), noise / math.sqrt(len(differences))
+    measured, error = float(np.mean(differences)), math.hypot(noise / math.sqrt(len(differences)), sampling)
     low, high = measured - quantile * error, measured + quantile * error
     mean, variance = prior
     weight = variance / (variance + error**2)

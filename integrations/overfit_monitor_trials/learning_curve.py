@@ -67,9 +67,9 @@ def learning_curve(
 ) -> LearningCurve:
     """Train on parts of the training set and predict the loss with more examples than there are.
 
-    The loss is taken to fall by a power law, ``a + b * share ** -c`` with ``a, b >= 0`` and c from 0.05 to 1.5 (Hestness
-    et al. 2017, arXiv 1712.00409); least squares. The range is that of fits to resampled seeds, and knows nothing of
-    whether the law holds.
+    The loss is taken to fall by a power law, ``a + b * share ** -c`` with ``a, b >= 0`` and c from 0.05 to 1.5
+    (Hestness et al. 2017, arXiv 1712.00409); least squares. The range is that of fits to resampled seeds, and knows
+    nothing of whether the law holds.
 
     Args:
         train: Called with ``config``, ``train_share``, ``seed`` and ``epochs``; trains on this share of the examples,

@@ -10,7 +10,7 @@ from typing import Any
 
 from overfit_monitor.errors import UsageError
 from overfit_monitor.records import Diagnosis, Mode, Recommendation
-from overfit_monitor_trials.evidence import Evidence, estimates
+from overfit_monitor_trials.evidence import Evidence, estimates, sampling_error
 from overfit_monitor_trials.ledger import Ledger
 from overfit_monitor_trials.training import Train, described
 from overfit_monitor_trials.trials import Trial, Trials
@@ -20,6 +20,7 @@ LENGTH = 2.5
 SHORTEST = 10
 TRAININGS = 10  # of three changes, with three seeds, halving and two together
 RESERVED = ("seed", "epochs")
+CONFLICTS = (frozenset(["label_smoothing", "mixup"]),)  # both soften the labels
 
 
 def verify(
@@ -43,11 +44,11 @@ def verify(
 ) -> Verification:
     """Train with and without each recommendation, on the same seeds, and say what is better by more than noise.
 
-    The baseline and the first ``top`` recommendations are trained with the first seed; then round by round with the
-    next seed what is still in the race, with the half that is furthest behind left out after each round (successive
-    halving, arXiv 1502.07943), and as many as the budget allows. After the first round the two best whose settings are
-    different ones are also tried ``together``, if both look better than the baseline. The differences are paired by
-    seed; how they are judged: `evidence.estimates`.
+    The baseline and the first ``top`` recommendations, as `candidates` chooses them, are trained with the first seed;
+    then round by round with the next seed what is still in the race, with the half that is furthest behind left out
+    after each round (successive halving, arXiv 1502.07943), and as many as the budget allows. After the first round the
+    two best that go together are also tried ``together``, if both look better than the baseline. The differences are
+    paired by seed; how they are judged: `evidence.estimates`.
 
     Args:
         train: Called with a configuration: ``baseline``, the ``change`` of a recommendation, and ``seed`` and
@@ -77,7 +78,7 @@ def verify(
     Raises:
         UsageError: An argument cannot be right, or the baseline could not be trained.
     """
-    tried = _candidates(advice, top)
+    tried = candidates(advice, top)
     if not seeds or len(set(seeds)) < len(seeds):
         raise UsageError(f"seeds must be different numbers, at least one, but got {tuple(seeds)!r}.")
     if not budget > 0.0:
@@ -125,11 +126,13 @@ class _Race:
         self._train({"": {}, **alive}, seed)
         if self._finished[""][seed].trained is None:
             raise UsageError(f"the training as it was failed with seed {seed}: {self._finished[''][seed].error}")
+        if seed not in self._values(""):
+            raise UsageError(f"the training as it was has no finite validation value with seed {seed}.")
 
     def join(self, alive: dict[str, dict[str, Any]], found: dict[str, Evidence], seed: int, budget: float) -> None:
         """Try two together that look better than the baseline, the best pair with settings of its own each."""
         good = [name for name in _best_first(alive, found) if (found[name].ratio or 1.0) < 1.0]
-        pairs = [(a, b) for a, b in combinations(good, 2) if set(alive[a]).isdisjoint(alive[b])]
+        pairs = [(a, b) for a, b in combinations(good, 2) if _go_together(alive[a], alive[b])]
         if not pairs or self.cost + self._length / self._original > budget:
             return
         one, other = pairs[0]
@@ -141,12 +144,13 @@ class _Race:
         base = self._values("")
         effects = {recommendation.id: recommendation.effect for recommendation in tried}
         pairs = {id: (base, self._values(id)) for id in self._changes}
-        return estimates(pairs, effects, mode=self._mode)
+        sampling = {id: sampling_error(self._losses(id)) for id in self._changes}
+        return estimates(pairs, effects, sampling=sampling, mode=self._mode)
 
     def verdict(self, tried: Sequence[Recommendation], ledger: Ledger | None) -> Verification:
         """Return what came out."""
         found, base = self.estimates(tried), self._values("")
-        rows = sorted((self._row(id, found[id]) for id in found), key=lambda row: (row.expected is None, row.expected))
+        rows = sorted((self._row(id, found[id]) for id in found), key=lambda row: row.expected or math.inf)
         worth = [row for row in rows if found[row.id].worth and row.outcome not in ("failed", "not applied")]
         noise = next(iter(found.values())).noise if found else 0.0
         return Verification(
@@ -157,7 +161,7 @@ class _Race:
             epochs=self._length,
             cost=self.cost,
             noise=noise,
-            luck="" if ledger is None else self._noted(ledger, noise, base),
+            luck="" if ledger is None or not base else self._noted(ledger, noise, base),
         )
 
     def _noted(self, ledger: Ledger, noise: float, base: dict[int, float]) -> str:
@@ -195,6 +199,11 @@ class _Race:
             if id:
                 self._changes[id] = change
 
+    def _losses(self, id: str) -> list[tuple[Sequence[float], Sequence[float]]]:
+        base, changed = self._finished[""], self._finished[id]
+        both = [(base[seed].trained, changed[seed].trained) for seed in changed if seed in base]
+        return [(a.val_losses, b.val_losses) for a, b in both if a is not None and b is not None]
+
     def _values(self, id: str) -> dict[int, float]:
         found = {}
         for seed, trial in self._finished[id].items():
@@ -204,14 +213,26 @@ class _Race:
         return found
 
 
-def _candidates(advice: Diagnosis | Sequence[Recommendation], top: int) -> tuple[Recommendation, ...]:
+def candidates(advice: Diagnosis | Sequence[Recommendation], top: int) -> tuple[Recommendation, ...]:
+    """Return the recommendations to try: the first that change the training, none whose settings another one has too.
+
+    Args:
+        advice: The diagnosis of the run, or recommendations.
+        top: Number of recommendations, at least 1.
+
+    Raises:
+        UsageError: ``top`` is below 1, or a change is no plain values.
+    """
     if top < 1:
         raise UsageError(f"top must be at least 1 but got {top!r}.")
     known = advice.recommendations if isinstance(advice, Diagnosis) else tuple(advice)
     trainable = [one for one in known if one.id not in NOT_TRAINED and not set(one.change) & set(RESERVED)]
-    for one in trainable[:top]:
+    chosen: list[Recommendation] = []
+    for one in trainable:
         described(one.change)
-    return tuple(trainable[:top])
+        if not any(set(one.change) <= set(other.change) for other in chosen):
+            chosen.append(one)
+    return tuple(chosen[:top])
 
 
 # They change what is validated, or nothing of the training itself.
@@ -243,6 +264,11 @@ def _lengths(
         return original, original
     to_best, affordable = math.ceil(LENGTH * (seen.best_step + 1)), math.floor(budget * original / TRAININGS)
     return min(original, max(SHORTEST, to_best, affordable)), original
+
+
+def _go_together(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    both = set(one) | set(other)
+    return set(one).isdisjoint(other) and not any(conflict <= both for conflict in CONFLICTS)
 
 
 def _best_first(alive: dict[str, dict[str, Any]], found: Mapping[str, Evidence]) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Facts that the user writes beside a log: read, completed, and what is wrong in them named."""
 
 import json
+from importlib.util import find_spec
 
 import pytest
 
@@ -9,6 +10,7 @@ from overfit_monitor.cli import main
 from overfit_monitor.facts import DataFacts, OptimizerFacts
 from overfit_monitor.facts_file import completed, load_facts
 
+YAML = find_spec("yaml") is not None
 TEXTS = {
     "facts.yaml": "framework: torch\noptimizer: {name: AdamW, learning_rate: 0.001}\ndata:\n  steps_per_epoch: 20\n",
     "facts.toml": 'framework = "torch"\noptimizer = {name = "AdamW", learning_rate = 0.001}\n'
@@ -16,6 +18,12 @@ TEXTS = {
     "facts.json": '{"framework": "torch", "optimizer": {"name": "AdamW", "learning_rate": 0.001},'
     ' "data": {"steps_per_epoch": 20}, "loss": null}',
 }
+
+
+@pytest.fixture(autouse=True)
+def _needs_yaml(request):
+    if "yaml" in str(request.node.callspec.params if hasattr(request.node, "callspec") else "") and not YAML:
+        pytest.skip("pyyaml is not installed")
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -60,10 +68,17 @@ def test_advice_for_a_log_is_sized_by_the_facts(tmp_path, capsys):
     log = tmp_path / "history.csv"
     rows = [f"{i},{1 / (1 + i)},{1 / (1 + i) + max(0.0, 0.02 * (i - 12))}" for i in range(40)]
     log.write_text("\n".join(["epoch,loss,val_loss", *rows]))
-    (tmp_path / "facts.yaml").write_text(TEXTS["facts.yaml"] + "early_stopping: true\n")
-    assert main(["check", str(log), "--format", "json", "--facts", str(tmp_path / "facts.yaml")]) == 1
+    (tmp_path / "facts.toml").write_text("early_stopping = true\n" + TEXTS["facts.toml"])
+    assert main(["check", str(log), "--format", "json", "--facts", str(tmp_path / "facts.toml")]) == 1
     (run,) = json.loads(capsys.readouterr().out)["runs"]
     advised = {one["id"]: one for one in run["recommendations"]}
     assert "early_stopping" not in advised
     assert advised["weight_decay"]["change"] == {"weight_decay": 1.9}  # 1 / (2 x 0.001 x 13 x 20 steps)
-    assert main(["check", str(log), "--facts", str(tmp_path / "no.yaml")]) == 2
+    assert main(["check", str(log), "--facts", str(tmp_path / "no.toml")]) == 2
+
+
+@pytest.mark.skipif(YAML, reason="pyyaml is installed")
+def test_yaml_without_its_package_says_what_to_install(tmp_path):
+    (tmp_path / "facts.yaml").write_text(TEXTS["facts.yaml"])
+    with pytest.raises(UsageError, match=r"overfit-monitor\[facts\]"):
+        load_facts(tmp_path / "facts.yaml")

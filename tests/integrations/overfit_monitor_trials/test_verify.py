@@ -10,8 +10,9 @@ import toys
 
 from overfit_monitor import UsageError, diagnose
 from overfit_monitor_trials import Ledger, verify
-from overfit_monitor_trials.evidence import estimates
+from overfit_monitor_trials.evidence import estimates, sampling_error
 from overfit_monitor_trials.training import as_trained
+from overfit_monitor_trials.verify import candidates
 
 SERIAL = {"engine": "serial", "quiet": True}
 
@@ -118,6 +119,22 @@ def test_engines_agree_and_survive_a_worker_that_dies(advice, engine):
     assert result.best == "weight_decay"
 
 
+def test_nothing_to_try_and_nothing_to_compare_with(advice):
+    untrainable = [advice[0].model_copy(update={"id": "temperature"})]
+    result = verify(toys.train, untrainable, epochs=10, ledger=Ledger(), **SERIAL)
+    assert (result.best, result.tried, result.cost) == (None, (), 0.0)
+    with pytest.raises(UsageError, match="as it was failed with seed 0: ValueError: no data"):
+        verify(_broken, advice, epochs=10, **SERIAL)
+    with pytest.raises(UsageError, match="no finite validation value with seed 0"):
+        verify(lambda config: [float("nan")], advice, epochs=10, **SERIAL)
+    failing = [one.model_copy(update={"change": {"dropout": 0.1, one.id + "!": 1}}) for one in advice]
+    assert [row.outcome for row in verify(toys.failing, failing, epochs=10, **SERIAL).tried] == ["failed"] * 3
+
+
+def _broken(config):
+    raise ValueError("no data")
+
+
 def test_the_ledger_tells_what_is_luck(advice):
     ledger = Ledger()
     result = verify(toys.train, advice, epochs=10, budget=20, ledger=ledger, **SERIAL)
@@ -183,6 +200,30 @@ def test_the_benchmark_pulls_a_single_trial_towards_what_it_saw(effect):
     (known,) = estimates({"a": ({0: 1.0}, {0: 0.99})}, {"a": effect}).values()
     assert known.expected < alone.expected < 1.0
     assert alone.ratio == known.ratio == pytest.approx(0.99)
+
+
+def test_the_sampling_error_is_that_of_the_paired_differences():
+    base, changed = [1.0, 2.0, 3.0, 2.0], [0.8, 2.0, 2.6, 2.2]
+    # differences -0.2, 0, -0.4, 0.2: deviation 0.2582, over sqrt(4) and the mean of 2
+    assert sampling_error([(base, changed)]) == pytest.approx(0.25820 / 2 / 2, rel=1e-4)
+    assert sampling_error([(base, changed)] * 5) == pytest.approx(sampling_error([(base, changed)]))
+    assert sampling_error([]) == sampling_error([((), ())]) == 0.0
+    pair = {"a": ({0: 1.0, 1: 1.0, 2: 1.0}, {0: 0.9, 1: 0.9, 2: 0.9})}
+    (sure,), (unsure,) = (estimates(pair, {}, sampling={"a": e}).values() for e in (0.0, 0.1))
+    assert (sure.outcome, unsure.outcome) == ("helps", "no better than noise")
+    assert sure.expected < unsure.expected < 1.0
+
+
+def test_what_is_tried_are_different_things(advice):
+    wide = advice[0].model_copy(update={"id": "both", "change": {"weight_decay": 1.0, "dropout": 0.2}})
+    assert [one.id for one in candidates([wide, *advice], 3)] == ["both", "noise_scale"]
+    assert [one.id for one in candidates([*advice, wide], 3)] == ["weight_decay", "dropout", "noise_scale"]
+
+
+def test_what_softens_labels_twice_is_not_tried_together(advice):
+    changes = {"a": {"label_smoothing": 0.1, "weight_decay": 1.0}, "b": {"mixup": 0.2, "dropout": 0.1}}
+    advice = [advice[0].model_copy(update={"id": id, "change": change}) for id, change in changes.items()]
+    assert {row.id for row in verify(toys.train, advice, epochs=10, budget=20, **SERIAL).tried} == {"a", "b"}
 
 
 def test_higher_may_be_better():
