@@ -94,7 +94,7 @@ def _ray(jobs: Sequence[Job], _n_jobs: int | None, _client: Any) -> Iterator[Out
     ray = _package("ray")
     if not ray.is_initialized():
         ray.init(include_dashboard=False, logging_level="ERROR")
-    remote = ray.remote(_attempt)
+    remote = ray.remote(max_retries=1)(_attempt)  # a node may be lost without a fault of the job
     waiting = {remote.remote(i, job): i for i, job in enumerate(jobs)}
     try:
         while waiting:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 
 import pytest
 
@@ -106,6 +107,14 @@ def test_an_interruption_loses_nothing_that_was_finished(advice, tmp_path):
     assert len(calls) == round(whole.cost * 10 / 10) - 2
 
 
+@pytest.fixture
+def _no_cluster_left():
+    yield
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
+
+
+@pytest.mark.usefixtures("_no_cluster_left")
 @pytest.mark.parametrize("engine", ["joblib", "dask", "ray"])
 def test_engines_agree_and_survive_a_worker_that_dies(advice, engine):
     """Takes long: a local cluster is started for each engine."""
