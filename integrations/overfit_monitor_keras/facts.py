@@ -63,10 +63,18 @@ def read_facts(model: Any, arguments: Mapping[str, Any], *, steps: int | None, e
         layers=layers,
         optimizer=_optimizer(getattr(model, "optimizer", None)),
         loss=loss,
-        data=data.model_copy(update={"classes": _classes(loss, layers)}),
+        data=data.model_copy(update=_labels(loss, layers, arguments.get("y"))),
         early_stopping=early_stopping,
         averaged=True if getattr(getattr(model, "optimizer", None), "use_ema", False) else None,
     )
+
+
+def _labels(loss: LossFacts | None, layers: tuple[LayerFacts, ...], y: Any) -> dict[str, Any]:
+    classes = _classes(loss, layers)
+    if not classes or not isinstance(y, np.ndarray) or y.size != len(y) or not len(y):
+        return {"classes": classes}
+    counts = np.unique(y, return_counts=True)[1]
+    return {"classes": classes, "smallest_class": float(counts.min()) / len(y) if len(counts) <= classes else None}
 
 
 def _classes(loss: LossFacts | None, layers: tuple[LayerFacts, ...]) -> int | None:

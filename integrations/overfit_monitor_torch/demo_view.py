@@ -20,6 +20,8 @@ from overfit_monitor.records import Diagnosis, Finding, Recommendation
 if TYPE_CHECKING:
     from overfit_monitor_torch.demo import Recipe, Result
 
+IN_FULL = 3
+
 
 class View:
     """Writes to the terminal; plain lines where the output is piped."""
@@ -81,17 +83,19 @@ class View:
             self.say(f"The weights of epoch {result.restored_step} are back.\n")
 
     def advice(self, recommendations: Sequence[Recommendation]) -> None:
-        """Print every recommendation with value, reason and, for the first three, code."""
+        """Print the first three recommendations with value, reason and code, and what the others are."""
         if not recommendations:
             self.say("Nothing is recommended for this run.")
             return
         self.console.rule("[bold]recommendations, best expected effect first")
-        for number, advice in enumerate(recommendations, start=1):
+        for number, advice in enumerate(recommendations[:IN_FULL], start=1):
             self.console.print(f"[bold]{number}. {advice.title}[/bold]")
             self.console.print(advice.why, markup=False)
-            if number <= 3:
-                self.console.print(Syntax(advice.code.strip(), "python", background_color="default", word_wrap=True))
+            self.console.print(Syntax(advice.code.strip(), "python", background_color="default", word_wrap=True))
             self.say("")
+        for number, advice in enumerate(recommendations[IN_FULL:], start=IN_FULL + 1):
+            self.console.print(f"{number}. {advice.title}", markup=False)
+        self.say("")
 
     def compare(self, first: Result, second: Result, tried: Recommendation) -> None:
         """Show both trainings side by side, whatever the outcome."""

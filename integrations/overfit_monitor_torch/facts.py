@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parameter import is_lazy
-from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler
+from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler, TensorDataset
 
 from overfit_monitor import Facts
 from overfit_monitor.facts import DataFacts, LayerFacts, LayerKind, LossFacts, OptimizerFacts
@@ -39,6 +39,8 @@ _IMAGE_FIRST = (nn.Conv2d, nn.Conv3d)
 _OTHER_FIRST = (nn.Conv1d, nn.RNNBase, nn.Embedding, nn.EmbeddingBag)
 
 _RESIDUAL = re.compile(r"Residual|ResBlock|BasicBlock|Bottleneck|EncoderLayer$|DecoderLayer$")
+_AUGMENTS = re.compile(r"Random|Augment|Jitter|Mix|Erasing|Noise|Elastic", re.IGNORECASE)
+NESTED = 5  # a loader of a subset of a subset of a data set
 _CLASSIFICATION = (
     nn.CrossEntropyLoss,
     nn.NLLLoss,
@@ -98,7 +100,8 @@ def read_facts(
     data = _data(train_data, val_data, counted or {})
     told: dict[str, Any] = {} if seen is None else seen._asdict()
     told["image"] = looks_at_images(model, told.pop("dim", None))
-    told["classes"] = _classes(loss, layers)
+    told |= {"classes": _classes(loss, layers), "augmented": augmented(train_data)}
+    told["smallest_class"] = _smallest_class(train_data) if told["classes"] else None
     return Facts(
         framework="torch",
         layers=layers,
@@ -119,6 +122,29 @@ def residual_blocks(model: nn.Module) -> tuple[str, ...]:
         for name, module in model.named_modules()
         if isinstance(module, nn.TransformerEncoderLayer) or _RESIDUAL.search(type(module).__name__)
     )
+
+
+def augmented(data: Any) -> bool | None:
+    """Return whether a data set has a transform that augments at random, by the names of its parts.
+
+    None where it has no ``transform``, as nobody can tell then; a collate function is not looked into.
+    """
+    for _ in range(NESTED):
+        transform = getattr(data, "transform", None) or getattr(data, "transforms", None)
+        if transform is not None:
+            return bool(_AUGMENTS.search(repr(transform)))
+        data = getattr(data, "dataset", None)
+    return None
+
+
+def _smallest_class(data: Any) -> float | None:
+    """Return the share of the rarest class, where the targets lie in memory as one tensor of numbers."""
+    data = getattr(data, "dataset", data)
+    targets = data.tensors[-1] if isinstance(data, TensorDataset) and len(data.tensors) > 1 else None
+    if targets is None or targets.dim() != 1 or targets.is_floating_point() or not len(targets):
+        return None
+    counts = torch.bincount(targets.detach().cpu() - int(targets.min()))
+    return float(counts[counts > 0].min()) / len(targets)
 
 
 def _classes(loss: LossFacts | None, layers: tuple[LayerFacts, ...]) -> int | None:

@@ -287,3 +287,28 @@ def test_a_watched_training_tells_that_its_columns_are_unscaled(task):
         with torch.no_grad():
             monitor.log(step=0, train={"loss": 1.0}, val={"loss": 1.0})
     assert monitor.facts.data.unscaled == 20
+
+
+class RandomFlip:
+    def __repr__(self):
+        return "Compose(RandomHorizontalFlip(p=0.5), ToTensor())"
+
+
+class Plain:
+    def __repr__(self):
+        return "Compose(ToTensor(), Normalize())"
+
+
+@pytest.mark.parametrize(("transform", "told"), [(RandomFlip(), True), (Plain(), False), (None, None)])
+def test_augmentation_is_seen_in_a_transform_below_loaders_and_subsets(transform, told):
+    data = TensorDataset(torch.zeros(8, 2), torch.arange(8) % 2)
+    data.transform = transform
+    loader = DataLoader(torch.utils.data.Subset(data, range(4)), batch_size=2)
+    assert read_facts(nn.Linear(2, 2), train_data=loader).data.augmented is told
+
+
+def test_the_balance_of_classes_is_read_from_targets_in_memory():
+    data = TensorDataset(torch.zeros(10, 2), torch.tensor([3] * 7 + [4] * 2 + [6]))
+    known = {"criterion": nn.CrossEntropyLoss(), "train_data": DataLoader(data, batch_size=5)}
+    assert read_facts(nn.Linear(2, 7), **known).data.smallest_class == pytest.approx(0.1)
+    assert read_facts(nn.Linear(2, 7), train_data=data).data.smallest_class is None
