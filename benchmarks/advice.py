@@ -225,7 +225,7 @@ def print_learned(records: Sequence[dict[str, Any]]) -> None:
     """Print what every recommendation did, best first."""
     ids = {id for record in records for id in record["ratios"]}
     found = {id: summary(r["ratios"][id] for r in records if id in r["ratios"]) for id in ids}
-    rows = [_row(id, found[id]) for id in sorted(ids, key=lambda name: found[name]["gain"])]
+    rows = [row(id, found[id]) for id in sorted(ids, key=lambda name: found[name]["gain"])]
     show("What each recommendation did", ["change", *COLUMNS], rows)
 
 
@@ -236,14 +236,15 @@ def print_judged(records: Sequence[dict[str, Any]]) -> None:
     named["best of the top three, in hindsight"] = [min([1.0, *(r["ratios"][id] for id in r["top"])]) for r in records]
     named["the last weights, not stopped"] = [r["last"] for r in records]
     named |= {one.id: [r["ratios"][one.id] for r in records] for one in fixed()}
-    rows = [_row(name, summary(ratios)) for name, ratios in named.items()]
+    rows = [row(name, summary(ratios)) for name, ratios in named.items()]
     show("On tasks that nothing was learned from", ["advice", *COLUMNS], rows)
     costs, none = [r["cost"] for r in records], np.mean([r["best"] is None for r in records])
     mean, most = np.mean(costs), max(costs)
     print(f"\nverify: {mean:.2f} trainings of the original length (at most {most:.2f}); it kept none in {none:.0%}")
 
 
-def _row(name: str, found: dict[str, float]) -> list[str]:
+def row(name: str, found: dict[str, float]) -> list[str]:
+    """Return a row of the tables: a name and its figures."""
     return [
         name,
         str(found["runs"]),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, final
 
 import keras
+import numpy as np
 
 from overfit_monitor.advice.asked import asked
 from overfit_monitor.errors import UsageError
@@ -46,6 +47,7 @@ class Training:
             other processes it must be picklable.
         advice: A diagnosis, or recommendations: those that may be tried.
         epochs: Epochs where the configuration does not say.
+        also: Further inputs and targets to evaluate after every epoch, by name.
 
     Raises:
         UsageError: ``epochs`` is below 1.
@@ -57,14 +59,15 @@ class Training:
         advice: Diagnosis | Sequence[Recommendation] = (),
         *,
         epochs: int,
+        also: Mapping[str, tuple[Any, Any]] | None = None,
     ) -> None:
         if epochs < 1:
             raise UsageError(f"epochs must be at least 1 but got {epochs!r}.")
-        self._make, self._epochs = make, epochs
+        self._make, self._epochs, self._also = make, epochs, dict(also or {})
         self._known = advice.recommendations if isinstance(advice, Diagnosis) else tuple(advice)
 
     def __call__(self, config: Mapping[str, Any]) -> dict[str, list[float]]:
-        """Fit with a configuration and return the losses of every epoch, ``train`` and ``val``."""
+        """Fit with a configuration and return the losses of every epoch: ``train``, ``val``, and those of ``also``."""
         if "label_smoothing" in config:
             raise UsageError("label smoothing changes the validation loss that Keras computes; compare by accuracy.")
         seed = int(config.get("seed", 0))
@@ -75,12 +78,32 @@ class Training:
         mixed = names.get("train_data")
         data = {"x": mixed} if mixed is not None else {"x": names["x_train"], "y": names["y_train"]}
         batches = {} if mixed is not None else {"batch_size": names["batch_size"]}
+        more = {name: _Evaluated(x, _coded(y, names["y_val"])) for name, (x, y) in self._also.items()}
         history = names["model"].fit(
             **data,
             **batches,
             validation_data=(names["x_val"], names["y_val"]),
             epochs=names["epochs"],
-            callbacks=names.get("callbacks"),
+            callbacks=[*names.get("callbacks", ()), *more.values()],
             verbose=0,
         )
-        return {"train": history.history["loss"], "val": history.history["val_loss"]}
+        losses = {name: found.losses for name, found in more.items()}
+        return {"train": history.history["loss"], "val": history.history["val_loss"], **losses}
+
+
+def _coded(y: Any, like: Any) -> Any:
+    """Return class numbers as one-hot rows where the validation targets have become such."""
+    return np.eye(like.shape[1])[y] if np.ndim(y) == 1 and np.ndim(like) == 2 and like.shape[1] > 1 else y
+
+
+class _Evaluated(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
+    def __init__(self, x: Any, y: Any) -> None:
+        super().__init__()
+        self.losses: list[float] = []
+        self._data = x, y
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Evaluate in one batch."""
+        x, y = self._data
+        found = self.model.evaluate(x, y, batch_size=len(x), verbose=0, return_dict=True)
+        self.losses.append(float(found["loss"]))

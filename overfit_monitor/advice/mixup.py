@@ -40,7 +40,7 @@ class Mixup(Rule):
             why=f"{what_happened(diagnosis)} A network that sees mixtures of two examples, with the loss of both, "
             f"cannot learn single examples by heart. {effect.sentence}",
             change={"augmentation": "mixup", "mixup": ALPHA},
-            code=_code(facts),
+            code=code_for(facts.framework, torch=_torch(), keras=_keras()),
             caution="Not together with label smoothing. The train metric is that of mixtures and looks worse than it "
             f"is.{cut if kind == 'image' else ' Not for one-hot columns that exclude each other.'}",
             source="Zhang et al. 2018 (arXiv 1710.09412), whose range for alpha is 0.1 to 0.4.",
@@ -48,10 +48,8 @@ class Mixup(Rule):
         )
 
 
-def _code(facts: Facts) -> str:
-    return code_for(
-        facts.framework,
-        torch=f"""
+def _torch() -> str:
+    return f"""
             import torch
 
             beta, mixed = torch.distributions.Beta({ALPHA:g}, {ALPHA:g}), []
@@ -76,8 +74,11 @@ def _code(facts: Facts) -> str:
 
             model.register_forward_pre_hook(mix_inputs)
             criterion.register_forward_hook(mix_losses)
-        """,
-        keras=f"""
+        """
+
+
+def _keras() -> str:
+    return f"""
             import keras
             import numpy as np
 
@@ -104,5 +105,4 @@ def _code(facts: Facts) -> str:
                 loss = keras.losses.CategoricalCrossentropy(from_logits=from_logits)
                 model.compile(optimizer=model.optimizer, loss=loss, metrics=["accuracy"])  # your own metrics
                 y_val = np.eye(model.output_shape[-1])[y_val.reshape(-1)]
-        """,
-    )
+        """

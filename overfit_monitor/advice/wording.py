@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from textwrap import dedent
 
 from overfit_monitor.facts import Framework
@@ -37,7 +38,13 @@ def two_digits(value: float) -> float:
 
 def code_for(framework: Framework | None, *, torch: str, keras: str) -> str:
     """Return the code for the framework in use; both, each under its comment line, where that is unknown."""
-    torch, keras = dedent(torch).strip(), dedent(keras).strip()
+    torch, keras = _flush(torch), _flush(keras)
     if framework is None:
         return f"{TORCH_HEADING}\n{torch}\n\n{KERAS_HEADING}\n{keras}\n"
     return f"{torch if framework == 'torch' else keras}\n"
+
+
+@lru_cache(maxsize=512)
+def _flush(code: str) -> str:
+    """Return the code without its indentation; kept, since advice is asked for after every evaluation."""
+    return dedent(code).strip()

@@ -42,3 +42,13 @@ def test_what_the_validation_loss_cannot_judge_is_refused():
         Training(make, epochs=1)({"label_smoothing": 0.1})
     with pytest.raises(UsageError, match="epochs must be at least 1"):
         Training(make, epochs=0)
+
+
+def test_another_set_is_evaluated_in_the_form_the_targets_have_by_then():
+    code = "y_train, y_val = np.eye(2)[y_train], np.eye(2)[y_val]\n"
+    code += "model.compile(optimizer=model.optimizer, loss=keras.losses.CategoricalCrossentropy(from_logits=True))"
+    coded = advised("coded", f"import keras\nimport numpy as np\n{code}", coded=True)
+    train = Training(make, [coded], epochs=2, also={"again": (X[60:], Y[60:])})
+    for config in ({}, {"coded": True}):
+        history = train({"seed": 0, **config})
+        assert history["again"] == pytest.approx(history["val"], rel=1e-5)
