@@ -65,9 +65,11 @@ def _code(facts: Facts) -> str:
         """,
         keras="""
             import keras
+            import numpy as np
 
-            standardize = keras.layers.Normalization()
-            standardize.adapt(x_train)
+            mean, variance = x_train.mean(axis=0), x_train.var(axis=0)
+            variance = np.where(variance > 1e-12, variance, 1.0)  # a column with one value only
+            standardize = keras.layers.Normalization(mean=mean, variance=variance)
             optimizer, loss = model.optimizer.get_config(), model.loss
             kind = type(model.optimizer)
             model = keras.Sequential([keras.Input(shape=model.input_shape[1:]), standardize, model])
