@@ -52,9 +52,9 @@ def _code(facts: Facts) -> str:
         torch="""
             import torch
 
-            x = torch.cat([batch[0] for batch in train_loader])
+            x = torch.cat([batch[0] for batch in train_loader]).double()
             mean, scale = x.mean(0), x.std(0)
-            scale = torch.where(scale > 1e-6, scale, torch.ones_like(scale))
+            scale = torch.where(x.amax(0) > x.amin(0), scale, 1.0)  # columns with one value only stay
 
 
             def standardize(module, inputs):
@@ -67,8 +67,8 @@ def _code(facts: Facts) -> str:
             import keras
             import numpy as np
 
-            mean, variance = x_train.mean(axis=0), x_train.var(axis=0)
-            variance = np.where(variance > 1e-12, variance, 1.0)  # a column with one value only
+            mean, variance = (f(x_train, axis=0, dtype="float64") for f in (np.mean, np.var))
+            variance = np.where(np.ptp(x_train, axis=0) > 0.0, variance, 1.0)  # columns with one value only stay
             standardize = keras.layers.Normalization(mean=mean, variance=variance)
             optimizer, loss = model.optimizer.get_config(), model.loss
             kind = type(model.optimizer)
