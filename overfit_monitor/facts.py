@@ -166,3 +166,11 @@ class Facts(Record):
     def of_kind(self, *kinds: LayerKind) -> tuple[LayerFacts, ...]:
         """Return the layers of these kinds, in order."""
         return tuple(layer for layer in self.layers if layer.kind in kinds)
+
+
+def class_count(loss: LossFacts | None, layers: tuple[LayerFacts, ...]) -> int | None:
+    """Return the number of classes, by the width of the last dense or convolutional layer of a classifier."""
+    if loss is None or not loss.classification:
+        return None
+    width = next((layer.width for layer in reversed(layers) if layer.kind in ("linear", "conv")), None)
+    return 2 if width == 1 else width

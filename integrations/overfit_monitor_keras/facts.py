@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from overfit_monitor.facts import DataFacts, Facts, InputKind, LayerFacts, LossFacts, OptimizerFacts
+from overfit_monitor.facts import DataFacts, Facts, InputKind, LayerFacts, LossFacts, OptimizerFacts, class_count
 from overfit_monitor_keras.layers import augments, layer_facts
 
 # Names without case and underscores, so that the class and the function are one entry.
@@ -70,18 +70,11 @@ def read_facts(model: Any, arguments: Mapping[str, Any], *, steps: int | None, e
 
 
 def _labels(loss: LossFacts | None, layers: tuple[LayerFacts, ...], y: Any) -> dict[str, Any]:
-    classes = _classes(loss, layers)
+    classes = class_count(loss, layers)
     if not classes or not isinstance(y, np.ndarray) or y.size != len(y) or not len(y):
         return {"classes": classes}
     counts = np.unique(y, return_counts=True)[1]
     return {"classes": classes, "smallest_class": float(counts.min()) / len(y) if len(counts) <= classes else None}
-
-
-def _classes(loss: LossFacts | None, layers: tuple[LayerFacts, ...]) -> int | None:
-    if loss is None or not loss.classification:
-        return None
-    width = next((layer.width for layer in reversed(layers) if layer.kind in ("linear", "conv")), None)
-    return 2 if width == 1 else width
 
 
 def learning_rate(model: Any) -> float | None:

@@ -143,8 +143,8 @@ class FitSession:
             val = {}
         rate = logs["learning_rate"] if "learning_rate" in logs else learning_rate(model)
         measured = self._measure(model, core, val)
-        core.log(step=epoch, train=train, val=val, learning_rate=rate, **measured._asdict())
-        name = core.config.metric or core.diagnosis.metrics.val
+        diagnosis = core.log(step=epoch, train=train, val=val, learning_rate=rate, **measured._asdict())
+        name = core.config.metric or diagnosis.metrics.val
         if name in val:
             self._validated = True
             if self.plan.restore and core.best_step == epoch and self._guard.on("restore"):
@@ -152,7 +152,7 @@ class FitSession:
                     self._best.keep(model, epoch)
         self._save(core, epoch)
         if self.changes is not None:
-            self.changes.automatic(core.diagnosis)
+            self.changes.automatic(diagnosis)
         if core.should_stop and not self.stopped_epoch:
             self.stopped_epoch = epoch
             self._say(f"epoch {epoch}: training is stopped.")

@@ -20,7 +20,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler, TensorDataset
 
 from overfit_monitor import Facts
-from overfit_monitor.facts import DataFacts, LayerFacts, LayerKind, LossFacts, OptimizerFacts
+from overfit_monitor.facts import DataFacts, LayerFacts, LayerKind, LossFacts, OptimizerFacts, class_count
 from overfit_monitor_torch.averaging import is_averaged
 from overfit_monitor_torch.hooks import InputSeen
 from overfit_monitor_torch.losses import LossSummary
@@ -100,7 +100,7 @@ def read_facts(
     data = _data(train_data, val_data, counted or {})
     told: dict[str, Any] = {} if seen is None else seen._asdict()
     told["image"] = looks_at_images(model, told.pop("dim", None))
-    told |= {"classes": _classes(loss, layers), "augmented": augmented(train_data)}
+    told |= {"classes": class_count(loss, layers), "augmented": augmented(train_data)}
     told["smallest_class"] = _smallest_class(train_data) if told["classes"] else None
     return Facts(
         framework="torch",
@@ -145,13 +145,6 @@ def _smallest_class(data: Any) -> float | None:
         return None
     counts = torch.bincount(targets.detach().cpu() - int(targets.min()))
     return float(counts[counts > 0].min()) / len(targets)
-
-
-def _classes(loss: LossFacts | None, layers: tuple[LayerFacts, ...]) -> int | None:
-    if loss is None or not loss.classification:
-        return None
-    width = next((layer.width for layer in reversed(layers) if layer.kind in ("linear", "conv")), None)
-    return 2 if width == 1 else width
 
 
 def _pretrained(model: nn.Module) -> bool | None:
