@@ -18,10 +18,11 @@ from tensorboard.data.provider import RunTagFilter
 
 from overfit_monitor.errors import UsageError
 from overfit_monitor.readers.pairing import Names, is_rate
+from overfit_monitor.view.payload import ShownRun, details, row, urgency
 from overfit_monitor_tensorboard.alerts import AlertState, decode
 from overfit_monitor_tensorboard.events import event_files, read_folder
 from overfit_monitor_tensorboard.grouping import Choice, Curve, Group, choose_curves, group
-from overfit_monitor_tensorboard.judging import Judged, details, judge, row, urgency
+from overfit_monitor_tensorboard.judging import judge
 from overfit_monitor_tensorboard.names import ALERTS_TAG, PLUGIN_NAME, SCALARS
 
 # TensorBoard's own default for scalars; 0 in its flag means all.
@@ -53,7 +54,7 @@ class Backend:
         self._logdir = logdir
         self._samples = samples or _ALL
         self._lock = threading.Lock()
-        self._judged: dict[tuple[str, str], tuple[Any, Judged]] = {}
+        self._judged: dict[tuple[str, str], tuple[Any, ShownRun]] = {}
 
     def runs(self, ctx: Any, experiment: str) -> dict[str, Any]:
         """Return the table of all runs, the worst first."""
@@ -110,7 +111,7 @@ class Backend:
         listed = self._provider.list_scalars(ctx, experiment_id=experiment, plugin_name=SCALARS)
         return group({run: tags.keys() for run, tags in listed.items() if tags})
 
-    def _judge(self, ctx: Any, experiment: str, groups: Sequence[Group], wish: Wish) -> list[Judged]:
+    def _judge(self, ctx: Any, experiment: str, groups: Sequence[Group], wish: Wish) -> list[ShownRun]:
         states = self._states(ctx, experiment, groups)
         chosen = [(found, _choose(found, states.get(found.name), wish)) for found in groups]
         wanted = {found.name: _wanted(found, choice) for found, choice in chosen}
@@ -123,7 +124,7 @@ class Backend:
 
     def _judged_once(
         self, key: tuple[str, str], found: Group, choice: Choice, data: Mapping[str, Any], state: AlertState | None
-    ) -> Judged:
+    ) -> ShownRun:
         ends = [(label, len(d), d[-1].step, d[-1].wall_time) for label, d in data.items() if d]
         seen = (found, choice, ends, state)
         known = self._judged.get(key)

@@ -33,7 +33,7 @@ App = Callable[..., Any]
 
 def static_apps() -> dict[str, App]:
     """Return a route for each file of the frontend; no path in a request is ever opened."""
-    return {route: _static(file) for route, file in _listing(files(__package__) / "static", "")}
+    return {route: _static(file) for route, file in _listing(files("overfit_monitor.view") / "static", "")}
 
 
 def data_apps(context: Any) -> dict[str, App]:

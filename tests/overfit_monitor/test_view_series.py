@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from overfit_monitor_tensorboard.series import sparkline, thin
+from overfit_monitor.view.series import sparkline, thin
 
 
 def test_few_points_stay_as_they_are():

@@ -1,0 +1,113 @@
+"""The command line.
+
+A module for each command, imported when that command is called. Each has
+``describe(parser)``, which adds its arguments, and
+``run(options)``, which returns the exit status.
+
+Exit status: 0 nothing at or above ``--fail-on``, 1 something is, 2 could not
+judge, wrong usage, or a fault of ours. A crash never looks like a verdict.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Final
+
+from overfit_monitor.cli.common import COULD_NOT_JUDGE, PROGRAM, say
+from overfit_monitor.errors import OverfitMonitorError
+
+# In the order in which the help lists them; the module has the name of the command.
+COMMANDS: Final = {
+    "check": "judge runs from their logs",
+    "replay": "compare stopping policies on past runs",
+    "demo": "watch a small network overfit, live (needs the extra 'demo')",
+}
+
+EPILOG: Final = f"""\
+'{PROGRAM} COMMAND --help' has examples of each command.
+
+exit status: 0 nothing is at or above --fail-on, 1 something is, 2 could not judge, or wrong usage
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Arguments without the program's name, None for those of the process.
+
+    Returns:
+        The exit status.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _run(arguments)
+    except OverfitMonitorError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("interrupted")
+    except BrokenPipeError:
+        # Whoever read our output has gone; what Python flushes at exit must go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return COULD_NOT_JUDGE
+    except Exception as error:
+        if debug:
+            raise
+        return _fail(f"internal error, please report: {type(error).__name__}: {error} (--debug shows where)")
+
+
+def _run(arguments: Sequence[str]) -> int:
+    if arguments[:1] == ["demo"]:  # its own arguments are those of the integration that has it
+        return _command("demo").run(list(arguments[1:]))  # type: ignore[no-any-return]
+    try:
+        options = parser(arguments[:1]).parse_args(arguments)
+    except SystemExit as exit:
+        return exit.code if isinstance(exit.code, int) else COULD_NOT_JUDGE
+    return _command(options.command).run(options)  # type: ignore[no-any-return]
+
+
+def parser(called: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """Return the parser of the command line.
+
+    Args:
+        called: Commands whose arguments are needed; the others are known by name only, and not imported.
+    """
+    top = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Overfitting diagnostics for finished and running training runs.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="command")
+    for name, help in COMMANDS.items():
+        command = commands.add_parser(name, help=help, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name in called and name != "demo":
+            _command(name).describe(command)
+            command.add_argument("--debug", action="store_true", help="show the traceback of an internal error")
+    return top
+
+
+def _command(name: str) -> Any:
+    return import_module(f"overfit_monitor.cli.{name}")
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"{PROGRAM} {version(PROGRAM)}")
+        parser.exit()
+
+
+def _fail(message: str) -> int:
+    say(message)
+    return COULD_NOT_JUDGE
