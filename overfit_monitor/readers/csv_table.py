@@ -164,12 +164,15 @@ class _Rows:
 
 
 def _number(text: str) -> float | str | None:
-    """Return the number, None for an empty cell, or the text where it is neither."""
+    """Return the number, also of ``85.3%``, None for an empty cell, or the text where it is neither."""
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         text = text.strip()
+        if text.endswith("%") and isinstance(share := _number(text[:-1]), float):
+            return share
         return None if text.lower() in EMPTY else text
+    return text if "_" in text else value  # Python reads 1_0 as ten, and no tool writes it
 
 
 def _delimiter(line: str) -> str:
