@@ -12,6 +12,7 @@ from typing import BinaryIO, Final, final
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable, run_name
 from overfit_monitor.readers.pairing import Names
+from overfit_monitor.readers.series import number_of
 from overfit_monitor.readers.table import Table, looks_like_log
 
 SUFFIXES = frozenset({".csv", ".tsv"})
@@ -169,7 +170,7 @@ def _number(text: str) -> float | str | None:
         value = float(text)
     except ValueError:
         text = text.strip()
-        if text.endswith("%") and isinstance(share := _number(text[:-1]), float):
+        if text.endswith("%") and (share := number_of(text[:-1])) is not None:
             return share
         return None if text.lower() in EMPTY else text
     return text if "_" in text else value  # Python reads 1_0 as ten, and no tool writes it
