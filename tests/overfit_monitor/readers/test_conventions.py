@@ -4,7 +4,9 @@ import pickle
 
 import pytest
 
+from overfit_monitor.check import diagnose_run
 from overfit_monitor.errors import UsageError
+from overfit_monitor.readers import read_runs
 from overfit_monitor.readers.conventions import DEFAULT, current, load, using
 from overfit_monitor.readers.explain import explain_names
 from overfit_monitor.readers.pairing import Names, is_rate, mode_of, pair, place
@@ -86,6 +88,17 @@ def test_a_project_adds_names():
         assert [(o.step, o.train["loss"], o.val["loss"]) for o in table.close()] == [(5, 3, 4), (10, 2, 3)]
     assert place("fit_loss") is None
     assert current() is DEFAULT
+
+
+def test_a_direction_that_only_the_project_knows_decides(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("epoch,train_reward,val_reward\n" + "".join(f"{i},{i},{i}\n" for i in range(9)), encoding="utf-8")
+    with pytest.raises(UsageError, match="mode must be 'min' or 'max' for metric 'reward'"):
+        diagnose_run(read_runs([path])[0][0], {})
+    with using(load({"directions": {"reward": "max"}})):
+        (run,), _ = read_runs([path])
+    metrics = diagnose_run(run, {}).metrics
+    assert (metrics.val, metrics.mode, run.compared("reward")) == ("reward", "max", "val_reward with train_reward")
 
 
 def test_words_of_a_project_go_before_those_known():
