@@ -23,6 +23,8 @@ from overfit_monitor.errors import OverfitMonitorError
 # In the order in which the help lists them; the module has the name of the command.
 COMMANDS: Final = {
     "check": "judge runs from their logs",
+    "baseline": "write down what runs are like, for 'check --baseline'",
+    "schema": "print the JSON schemas of reports and settings",
     "replay": "compare stopping policies on past runs",
     "demo": "watch a small network overfit, live (needs the extra 'demo')",
 }
