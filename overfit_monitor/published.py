@@ -19,7 +19,8 @@ def schema_of_written(model: type[BaseModel], name: str) -> dict[str, Any]:
         model: The record that is written.
         name: Our name for it.
     """
-    return _about(name) | _without_closing(_described(model.model_json_schema(mode="serialization"), model))
+    told: dict[str, Any] = _without_closing(_described(model.model_json_schema(mode="serialization"), model))
+    return _about(name) | told
 
 
 def schema_of_settings(model: type[BaseModel], name: str) -> dict[str, Any]:

@@ -242,7 +242,8 @@ def _cell(char: str) -> int:
 def _fitted(text: str, width: int) -> str:
     """Return text of exactly so many cells, cut in the middle where it is longer."""
     if _cells(text) > width:
-        head, tail = [], []
+        head: list[str] = []
+        tail: list[str] = []
         left = width - 1
         for first, last in zip(text, reversed(text), strict=True):
             for part, char in ((tail, last), (head, first)):
