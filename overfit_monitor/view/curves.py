@@ -109,7 +109,11 @@ def curves_of(
             restarts.append((step, before))
         if observation.probe is not None:
             probe.add(step, observation.probe.value, sign * (value - observation.probe.value))
-    found = {"probe": probe.curve(times), "like_for_like_gap": probe.curve(times, 1), "learning_rate": rates.curve(times)}
+    found = {
+        "probe": probe.curve(times),
+        "like_for_like_gap": probe.curve(times, 1),
+        "learning_rate": rates.curve(times),
+    }
     return RunCurves(
         train=train.curve(times),
         val=val.curve(times),

@@ -38,9 +38,7 @@ class Curve(NamedTuple):
 
     def between(self, first: int | None, last: int | None) -> Curve:
         """Return the part from one step to another, both included; None leaves an end open."""
-        begin = 0 if first is None else int(np.searchsorted(self.steps, first, "left"))
-        end = len(self.steps) if last is None else int(np.searchsorted(self.steps, last, "right"))
-        return self.at(slice(begin, max(begin, end)))
+        return self.at(between(self.steps, first, last))
 
     def at(self, places: Places | slice) -> Curve:
         """Return the points at these places."""
@@ -54,6 +52,13 @@ class Curve(NamedTuple):
 
 
 NOTHING = Curve.of([])
+
+
+def between(steps: Steps, first: int | None, last: int | None) -> slice:
+    """Return where rising steps lie between two, both included; None leaves an end open."""
+    begin = 0 if first is None else int(np.searchsorted(steps, first, "left"))
+    end = len(steps) if last is None else int(np.searchsorted(steps, last, "right"))
+    return slice(begin, max(begin, end))
 
 
 def thin(values: Array, most: int = MOST_POINTS) -> Places:

@@ -10,7 +10,7 @@ from overfit_monitor.comparison import Measured, measure
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.example_tables import ExampleTables
 from overfit_monitor.readers.base import Run
-from overfit_monitor.records import AppliedChange, Diagnosis, Finding, Observation
+from overfit_monitor.records import AppliedChange, Diagnosis, Finding, Observation, StopDecision
 from overfit_monitor.view.curves import RunCurves, curves_of
 from overfit_monitor.view.series import Curve
 
@@ -31,6 +31,7 @@ class ShownRun:
         tags: Names of the compared curves by split, as the log has them; None where there is none.
         labels: Names of all its curves, those that were not compared among them.
         alerts: What was raised live, each with the ``step`` that raised it; None where nobody watched.
+        stop: The stopping decision as it was taken live, None where there was none.
         applied: Recommendations that were applied to the live training.
         examples: Examples and classes behind the validation value, None where nobody recorded them.
         sampled: Whether the curves are a sample of what was logged.
@@ -48,6 +49,7 @@ class ShownRun:
     tags: Mapping[str, str | None] = field(default_factory=dict)
     labels: Sequence[str] = ()
     alerts: Sequence[Finding] | None = None
+    stop: StopDecision | None = None
     applied: Sequence[AppliedChange] = ()
     examples: ExampleTables | None = None
     sampled: bool = False
