@@ -134,7 +134,7 @@ def _drawn(steps: npt.NDArray[np.int64], val: Array, train: Array) -> Drawn:
 
 def _noise_around(values: Array, place: int) -> float:
     first = max(0, min(place - NOISE_WINDOW, len(values) - 2 * NOISE_WINDOW))
-    window = values[first : first + 2 * NOISE_WINDOW + 1]
+    window = values[first : first + 2 * NOISE_WINDOW + 1].tolist()
     return min(first_difference_scale(window), second_difference_scale(window, 1))  # a trend enlarges the first
 
 
