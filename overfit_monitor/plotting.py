@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 
-import numpy as np
-import numpy.typing as npt
-
+from overfit_monitor.deferred import Deferred
 from overfit_monitor.diagnosis import decide
 from overfit_monitor.errors import UsageError
 from overfit_monitor.history import History
@@ -16,9 +14,14 @@ from overfit_monitor.stats.autocorrelation import first_difference_scale, second
 from overfit_monitor.stats.smoothing import running_median
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from matplotlib.axes import Axes
 
-Array = npt.NDArray[np.float64]
+    Array = npt.NDArray[np.float64]
+else:
+    np = Deferred("numpy")
+
 
 # Okabe and Ito 2008, Color Universal Design: told apart with every kind of colour vision.
 TRAIN, VAL, BEST, ONSET, ALARM, INK = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#333333"

@@ -212,7 +212,7 @@ def _running_median(values: list[float], at: int, half: int, n: int) -> float:
     """Return what `overfit_monitor.stats.smoothing.running_median` has there, with the ``n`` values seen so far."""
     before, after = min(at, half), min(n - 1 - at, half)
     window = sorted(values[at - before : at + after + 1])
-    # Of the missing neighbours every other one counts as infinite: down, up, down at the start; up, down, up at the end.
+    # Every other missing neighbour is infinite: from the edge on down, up, down at the start; up, down, up at the end.
     below = (half - before + 1) // 2 + (half - after) // 2
     return window[half - below]
 
