@@ -6,7 +6,7 @@ import { markerLegend, marksOf } from "./markers.js";
 import { createPanel } from "./panel.js";
 
 /**
- * @typedef {import("./api.js").RunDetail} RunDetail
+ * @typedef {import("./contract.js").RunDetail} RunDetail
  * @typedef {import("./panel.js").Curve} Curve
  */
 
@@ -102,7 +102,7 @@ function gapCurves({ series }) {
   return [{ name: "gap", short: "gap", label: "gap", width: 1.75, points: series.gap }];
 }
 
-/** @param {import("./api.js").Points} points */
+/** @param {import("./contract.js").Points} points */
 function isDrawable(points) {
   return points.some(([, value]) => value !== null);
 }

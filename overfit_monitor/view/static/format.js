@@ -44,7 +44,7 @@ export function sentence(text) {
  * The name of a compared curve. One that the monitor wrote itself goes by the metric.
  * @param {"train" | "val"} split
  * @param {string | null} tag
- * @param {import("./api.js").Metrics} metrics
+ * @param {import("./contract.js").Metrics} metrics
  */
 export function curveName(split, tag, metrics) {
   return tag && tag.endsWith(`overfit-monitor/overfit/${split}`) ? `${split} ${metrics[split] ?? "metric"}` : tag;

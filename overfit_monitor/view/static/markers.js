@@ -22,7 +22,7 @@ const BESIDE = 3;
 
 /**
  * What is marked in a run; steps that are not known are left out.
- * @param {import("./api.js").RunDetail} detail
+ * @param {import("./contract.js").RunDetail} detail
  * @returns {Marks}
  */
 export function marksOf({ diagnosis, alerts, alerts_recorded: recorded }) {

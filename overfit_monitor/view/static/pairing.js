@@ -3,8 +3,8 @@
 import { h } from "./dom.js";
 
 /**
- * @param {import("./api.js").RunDetail} detail
- * @param {(pair: import("./api.js").Pair | null) => void} choose Null goes back to what the names say.
+ * @param {import("./contract.js").RunDetail} detail
+ * @param {(pair: import("./contract.js").Pair | null) => void} choose Null goes back to what the names say.
  */
 export function pairingForm({ tags, choices }, choose) {
   if (!choices.length) return "";

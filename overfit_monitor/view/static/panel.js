@@ -6,7 +6,7 @@ import { number, step } from "./format.js";
 import { drawMarks, placeLabels } from "./markers.js";
 
 /**
- * @typedef {import("./api.js").Points} Points
+ * @typedef {import("./contract.js").Points} Points
  * @typedef {{name: string, short: string, label: string, width: number, dash?: number[], points: Points}} Curve
  * @typedef {{
  *   title: string, note: string, curves: Curve[], height: number, main: boolean,

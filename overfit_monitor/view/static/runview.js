@@ -5,24 +5,23 @@ import { codeBlock } from "./code.js";
 import { h, section } from "./dom.js";
 import { logOne } from "./empty.js";
 import { curveName, number, sentence, step, words } from "./format.js";
-import { addressOf } from "./host.js";
 import { pairingForm } from "./pairing.js";
 import { badge, severityMark } from "./verdict.js";
 
 /**
- * @typedef {import("./api.js").RunDetail} RunDetail
- * @typedef {import("./api.js").Finding} Finding
- * @typedef {import("./api.js").Recommendation} Recommendation
+ * @typedef {import("./contract.js").RunDetail} RunDetail
+ * @typedef {import("./contract.js").Finding} Finding
+ * @typedef {import("./contract.js").Recommendation} Recommendation
  */
 
 /**
- * @param {string} run
- * @param {RunDetail} detail
- * @param {() => void} back
- * @param {(pair: import("./api.js").Pair | null) => void} choose Called with curves to compare instead.
- * @returns {{element: HTMLElement, update: (detail: RunDetail) => void, redraw: () => void, close: () => void, focus: () => void}}
+ * @param {import("./shell.js").Context & {run: string, detail: RunDetail}} context
+ * @returns {import("./shell.js").Page}
  */
-export function createRunView(run, detail, back, choose) {
+export function createRunView({ run, detail, router }) {
+  const back = () => router.change({ run: null });
+  const choose = (/** @type {{train: string | null, val: string} | null} */ pair) =>
+    router.change({ val: pair?.val ?? null, train: pair?.train ?? null });
   const charts = createCharts(detail);
   const title = h("h1", { tabindex: -1, title: run }, run === "." || run === "" ? "(log folder itself)" : run);
   const goBack = (/** @type {Event} */ event) => {
@@ -31,7 +30,7 @@ export function createRunView(run, detail, back, choose) {
     event.preventDefault();
     back();
   };
-  const link = h("a", { class: "back", href: addressOf(null), target: "_top", click: goBack }, "← All runs");
+  const link = h("a", { class: "back", href: router.addressOf({ run: null }), target: "_top", click: goBack }, "← All runs");
   const summary = h("div", { class: "summary" });
   const side = h("div", { class: "side" });
   const main = h("div", { class: "main" }, charts.element);
@@ -105,7 +104,7 @@ function headline({ diagnosis, sampled, tags }) {
 /**
  * @param {"train" | "val"} split
  * @param {string | null} tag
- * @param {import("./api.js").Diagnosis} diagnosis
+ * @param {import("./contract.js").Diagnosis} diagnosis
  */
 function named(split, tag, { metrics }) {
   const missing = split === "val" ? "no validation metric" : "no train metric";
@@ -151,7 +150,7 @@ function explanation({ diagnosis, alerts, alerts_recorded: recorded, tags }) {
   ].filter((part) => part !== null);
 }
 
-/** @param {import("./api.js").Diagnosis} diagnosis */
+/** @param {import("./contract.js").Diagnosis} diagnosis */
 function nothingFound(diagnosis) {
   if (diagnosis.verdict !== "inconclusive") return "Nothing was found. Validation follows train within its own noise.";
   const why = diagnosis.not_judged.find((item) => item.id === "overfitting")?.reason;
@@ -209,7 +208,7 @@ function recommendation(advice, place) {
   );
 }
 
-/** @param {import("./api.js").Alert} raised */
+/** @param {import("./contract.js").Alert} raised */
 function alert(raised) {
   return h(
     "li",

@@ -3,14 +3,13 @@
 import { h } from "./dom.js";
 import { noMatch, noneJudged, noRuns } from "./empty.js";
 import { curveName, sentence, step } from "./format.js";
-import { addressOf } from "./host.js";
 import { sparkline } from "./sparkline.js";
 import { badge, icon, severityMark, severityRank, VERDICT_NAMES, verdictLabel, verdictRank } from "./verdict.js";
 
 /**
- * @typedef {import("./api.js").RunRow} RunRow
+ * @typedef {import("./contract.js").RunRow} RunRow
  * @typedef {(a: RunRow, b: RunRow) => number} Order
- * @typedef {{id: string, title: string, numeric?: boolean, order?: Order, cell: (run: RunRow) => Node | string}} Column
+ * @typedef {{id: string, title: string, numeric?: boolean, order?: Order, cell: (run: RunRow, router: import("./router.js").Router) => Node | string}} Column
  */
 
 const PAGE = 200;
@@ -78,12 +77,13 @@ const COLUMNS = [
 ];
 
 /**
- * @param {(run: string) => void} open Called with the run that was chosen.
- * @returns {{element: HTMLElement, update: (runs: RunRow[]) => void, focusRun: (run: string) => void}}
+ * @param {import("./shell.js").Context} context
+ * @returns {import("./shell.js").Page}
  */
-export function createTable(open) {
+export function createOverview({ feed, router }) {
   /** @type {RunRow[]} */
   let runs = [];
+  const open = (/** @type {string} */ run) => router.change({ run });
   let sorted = { id: "verdict", down: false };
   let query = "";
   let limit = PAGE;
@@ -139,7 +139,7 @@ export function createTable(open) {
     const order = COLUMNS.find((column) => column.id === sorted.id)?.order ?? worstFirst;
     const shown = runs.filter(matches).sort(order);
     if (sorted.down) shown.reverse();
-    body.replaceChildren(...shown.slice(0, limit).map((run) => row(run, open)));
+    body.replaceChildren(...shown.slice(0, limit).map((run) => row(run, open, router)));
     heads.forEach((head, i) => {
       const mine = COLUMNS[i].id === sorted.id;
       if (COLUMNS[i].order) head.setAttribute("aria-sort", mine ? (sorted.down ? "descending" : "ascending") : "none");
@@ -192,15 +192,12 @@ export function createTable(open) {
     if (link instanceof HTMLElement) link.focus();
   }
 
-  return {
-    element,
-    focusRun,
-    update(latest) {
-      runs = latest;
-      for (const verdict of wanted) if (!runs.some((run) => run.verdict === verdict)) wanted.delete(verdict);
-      draw();
-    },
-  };
+  function update() {
+    runs = feed.rows();
+    draw();
+  }
+  update();
+  return { element, update, redraw: () => {}, close: () => {}, focus: () => filter.focus() };
 }
 
 /**
@@ -217,8 +214,9 @@ function headCell(column, sort) {
 /**
  * @param {RunRow} run
  * @param {(run: string) => void} open
+ * @param {import("./router.js").Router} router
  */
-function row(run, open) {
+function row(run, open, router) {
   const choose = (/** @type {Event} */ event) => {
     const mouse = /** @type {MouseEvent} */ (event);
     // A new tab, or text being selected: leave it to the browser.
@@ -227,15 +225,18 @@ function row(run, open) {
     open(run.run);
   };
   const cells = COLUMNS.map((column) =>
-    h("td", { class: `col-${column.id}${column.numeric ? " numeric" : ""}` }, column.cell(run)),
+    h("td", { class: `col-${column.id}${column.numeric ? " numeric" : ""}` }, column.cell(run, router)),
   );
   return h("tr", { click: choose, "data-verdict": run.verdict }, ...cells);
 }
 
-/** @param {RunRow} run */
-function runCell(run) {
+/**
+ * @param {RunRow} run
+ * @param {import("./router.js").Router} router
+ */
+function runCell(run, router) {
   const name = run.run === "." || run.run === "" ? "(log folder itself)" : run.run;
-  const link = h("a", { href: addressOf(run.run), target: "_top", "data-run": run.run, title: run.run }, name);
+  const link = h("a", { href: router.addressOf({ run: run.run }), target: "_top", "data-run": run.run, title: run.run }, name);
   const { alerts } = run;
   return h(
     "div",

@@ -1,0 +1,63 @@
+/**
+ * The rows of all runs, kept up to date: only what has changed is asked for.
+ *
+ * @typedef {import("./contract.js").RunRow} RunRow
+ * @typedef {{
+ *   rows: () => RunRow[], row: (run: string) => RunRow | undefined, known: () => boolean,
+ *   refresh: () => Promise<Set<string>>,
+ *   onNews: (callback: (changed: Set<string>, before: Map<string, RunRow>) => void) => void,
+ * }} Feed `refresh` gives the names of the runs that have changed or gone; `known` is false before the first answer.
+ */
+
+/**
+ * @param {import("./source.js").Source} source
+ * @returns {Feed}
+ */
+export function createFeed(source) {
+  /** @type {Map<string, RunRow>} */
+  let rows = new Map();
+  /** @type {string | null} */
+  let token = null;
+  let known = false;
+  /** @type {Promise<Set<string>> | null} */
+  let under = null;
+  /** @type {((changed: Set<string>, before: Map<string, RunRow>) => void)[]} */
+  const callbacks = [];
+
+  async function ask() {
+    const answer = await source.overview(token);
+    const before = rows;
+    const whole = answer.complete ?? true;
+    const latest = whole ? new Map() : new Map(rows);
+    for (const row of answer.runs) latest.set(row.run, settled(row, before.get(row.run)));
+    for (const name of answer.removed ?? []) latest.delete(name);
+    const changed = new Set([...latest.keys()].filter((name) => latest.get(name) !== before.get(name)));
+    for (const name of before.keys()) if (!latest.has(name)) changed.add(name);
+    rows = latest;
+    token = answer.token ?? null;
+    for (const callback of known ? callbacks : []) callback(changed, before);
+    known = true;
+    return changed;
+  }
+
+  return {
+    rows: () => [...rows.values()],
+    row: (run) => rows.get(run),
+    known: () => known,
+    onNews: (callback) => void callbacks.push(callback),
+    refresh() {
+      // Two who ask at once get one answer.
+      under ??= ask().finally(() => (under = null));
+      return under;
+    },
+  };
+}
+
+/**
+ * The row that is known already where nothing has changed, so that it need not be drawn again.
+ * @param {RunRow} row
+ * @param {RunRow | undefined} before
+ */
+function settled(row, before) {
+  return before && row.version !== undefined && row.version === before.version ? before : row;
+}
