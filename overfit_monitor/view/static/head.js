@@ -14,10 +14,10 @@ import { parted } from "./router.js";
 export function createHead({ source, feed, router }, alerts, page) {
   const nav = h("nav", { "aria-label": "Views" });
   const time = h("span", { class: "live quiet" });
-  const menu = h("div", { class: "menu-items" });
+  const menu = h("div", { class: "bar-menu-items" });
   const download = h(
     "details",
-    { class: "menu", toggle: fill },
+    { class: "bar-menu", toggle: fill },
     h("summary", { class: "bare", title: "Download" }, sign("download"), h("span", { class: "wide-only" }, "Download")),
     menu,
   );
@@ -25,7 +25,7 @@ export function createHead({ source, feed, router }, alerts, page) {
   const help = h("button", { type: "button", class: "bare", "aria-label": "Keys", title: "Keys (?)", click: ask }, sign("help"));
   const about = source.about;
   const title = about && h("strong", { class: "brand", title: about.written }, about.title);
-  const element = h("header", { class: "bar" }, title, nav, h("span", { class: "push" }), time, alerts, download, help);
+  const element = h("header", { class: "app-bar" }, title, nav, h("span", { class: "push" }), time, alerts, download, help);
   document.addEventListener("click", (event) => {
     if (!download.contains(/** @type {Node} */ (event.target))) download.removeAttribute("open");
   });
@@ -47,7 +47,7 @@ export function createHead({ source, feed, router }, alerts, page) {
       save();
     };
     menu.replaceChildren(
-      ...items.map(({ label, save }) => h("button", { type: "button", class: "menu-item", click: close(save) }, label)),
+      ...items.map(({ label, save }) => h("button", { type: "button", class: "bar-menu-item", click: close(save) }, label)),
     );
   }
 
@@ -70,6 +70,8 @@ export function createHead({ source, feed, router }, alerts, page) {
     element,
     /** @param {string} key */
     show(key) {
+      // A run has its own.
+      download.hidden = key.startsWith("run ");
       const chosen = parted(router.state().runs).length;
       const count = feed.rows().length;
       const items = [link(count ? counted(count, "run") : "Runs", { run: null, page: null }, key === "overview")];

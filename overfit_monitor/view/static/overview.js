@@ -36,7 +36,7 @@ export function createOverview({ feed, router }) {
   );
   const chips = h("div", { class: "chips", role: "group", "aria-label": "Show verdicts" });
   const status = h("span", { class: "quiet count", role: "status" });
-  const choice = h("div", { class: "choice" });
+  const choice = h("div", { class: "chosen-runs" });
   const notice = h("div", {});
   const body = h("tbody", { click: clicked, change: ticked, focusin: visited });
   const heads = COLUMNS.map(headCell);

@@ -66,7 +66,10 @@ export function createShell(context) {
     else if (!answered) void refresh();
     else page?.route?.(state);
   });
-  feed.onFirst(() => head.show(view.key));
+  feed.onFirst(() => {
+    head.show(view.key);
+    page?.route?.(router.state());
+  });
   feed.onNews(announce);
   document.addEventListener("keydown", pressed);
   if (live) {

@@ -220,12 +220,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """Pass over what a page that was closed leaves; tests see the pages' own errors in the browser."""
+
+
 @contextmanager
 def staged() -> Iterator[Stage]:
     """Serve the pages on a free port."""
     stage = Stage()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, stage))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), partial(_Handler, stage))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     stage.address = f"http://localhost:{server.server_address[1]}/index.html"
