@@ -83,13 +83,14 @@ def show(reporter: pytest.TerminalReporter) -> None:
     runs = sorted(_runs(reporter), key=lambda run: _ORDER.index(run["outcome"]))
     if not runs:
         return
+    reporter.ensure_newline()
     reporter.section("overfitting")
     passed = [run for run in runs if run["outcome"] == "pass"]
     shown = runs if reporter.verbosity > 0 else runs[: len(runs) - len(passed) + MOST_PASSED]
     width = min(48, max(len(run["test"]) for run in shown))
     for run in shown:
         reporter.write(f"{run['outcome']:5} {run.get('verdict', ''):12}", **_COLOR[run["outcome"]])
-        reporter.write_line(f"  {run['test'].ljust(width)}  {_steps(run)}  {run.get('curve', '')}".rstrip())
+        reporter.write(f"  {run['test'].ljust(width)}  {_steps(run)}  {run.get('curve', '')}".rstrip() + "\n")
     if len(shown) < len(runs):
         reporter.write_line(f"... and {len(runs) - len(shown)} more that pass (-v shows them)")
     counts = ((name, sum(run["outcome"] == name for run in runs)) for name in _ORDER)
@@ -103,21 +104,21 @@ def _steps(run: dict[str, Any]) -> str:
 
 
 def _runs(reporter: pytest.TerminalReporter) -> list[dict[str, Any]]:
+    reports = [r for found in reporter.stats.values() for r in found if isinstance(r, pytest.TestReport)]
+    failed = {report.nodeid for report in reports if report.failed}
     # The report of each phase holds all properties so far; that of the last phase, all of them.
-    last = {
-        report.nodeid: report.user_properties
-        for reports in reporter.stats.values()
-        for report in reports
-        if isinstance(report, pytest.TestReport)
-    }
-    return [run for test, properties in last.items() for run in _of_test(test, properties)]
+    last = {report.nodeid: report.user_properties for report in reports}
+    runs = [run for test, properties in last.items() for run in _of_test(test, properties)]
+    # A failure in a test that did not fail was waited for.
+    return [run for run in runs if run["outcome"] == "pass" or run["id"] in failed]
 
 
 def _of_test(test: str, properties: list[tuple[str, Any]]) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = []
     for name, value in properties:
         if name == LINE:
-            runs.append({"outcome": "pass", "test": test if value == test else f"{test}: {value}"})
+            shown = test if value == test else f"{test}: {value}"
+            runs.append({"outcome": "pass", "id": test, "test": shown})
         if name.startswith(PREFIX) and runs:
             runs[-1][name.removeprefix(PREFIX)] = value
     return runs
