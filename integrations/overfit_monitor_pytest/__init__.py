@@ -27,7 +27,7 @@ def assert_generalizes(
     train: str | None = None,
     val: str | None = None,
     fail_on: str | list[str] | None = None,
-    max_gap: float | None = None,
+    max_gap: float | str | None = None,
     allow_inconclusive: bool = False,
     facts: Facts | None = None,
     **settings: Any,
@@ -43,7 +43,8 @@ def assert_generalizes(
         val: Name of the validation column; None goes by the names, as ``overfit-monitor check`` does.
         fail_on: Verdicts or a severity from which on it fails, as ``--fail-on``. None takes ``--overfit-fail-on``,
             or else ``fail_on`` of the project, or else ``error``.
-        max_gap: Largest generalization gap, as ``--max-gap``. None takes ``--overfit-max-gap``, or else none.
+        max_gap: Largest generalization gap at the last step, as ``--max-gap``: 0.1, or ``"10%"`` of the best value.
+            None takes ``--overfit-max-gap``, or else ``max_gap`` of the project, or else none.
         allow_inconclusive: Whether a run that is too short or too noisy for a verdict passes.
         facts: What is known of model, optimizer and data, for the advice.
         **settings: The fields of `MonitorConfig`, such as ``metric`` and ``mode``.
@@ -128,6 +129,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     if guard is not None:
         guard.finish()
     return result
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of xdist had to remark."""
+    told.remark(node.config, getattr(node, "workeroutput", {}).get(told.REMARKS_OF_WORKER, ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

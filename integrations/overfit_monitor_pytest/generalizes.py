@@ -9,7 +9,7 @@ from overfit_monitor.errors import UnreadableError
 from overfit_monitor_pytest import told
 from overfit_monitor_pytest.failures import CouldNotJudgeError, OverfittingError
 from overfit_monitor_pytest.histories import Answer, Question, diagnosed
-from overfit_monitor_pytest.message import drawn, explained
+from overfit_monitor_pytest.message import drawn, explained, sketched
 from overfit_monitor_pytest.policy import Policy, policy_of_test
 
 __all__ = ["Question", "assert_all", "failure_of"]
@@ -28,7 +28,8 @@ def assert_all(history: Any, question: Question, asked: Mapping[str, Any]) -> No
         CouldNotJudgeError: None fails, but one could not be judged.
     """
     __tracebackhide__ = True
-    policy = policy_of_test(told.config_of_test(), asked)
+    test = told.current_test()
+    policy = policy_of_test(None, asked) if test is None else policy_of_test(test.config, asked, test.nodeid)
     try:
         answers = diagnosed(history, question)
     except UnreadableError as error:
@@ -48,9 +49,9 @@ def failure_of(answers: Sequence[Answer], policy: Policy) -> AssertionError | No
     messages: dict[str, list[str]] = {"fail": [], "error": [], "pass": []}
     for answer in answers:
         run = policy.judge(answer.diagnosis, hint=answer.hint)
-        told.tell(run, drawn(answer.diagnosis, width=told.CURVE_WIDTH).val)
+        told.tell(run, drawn(run, sketched(answer.diagnosis, width=told.CURVE_WIDTH)))
         name = run.run or "" if len(answers) > 1 else ""
-        messages[run.outcome].append(explained(run, drawn(answer.diagnosis), name=name))
+        messages[run.outcome].append(explained(run, sketched(answer.diagnosis), name=name))
     text = "\n\n".join(messages["fail"] + messages["error"])
     if messages["fail"]:
         return OverfittingError(text)

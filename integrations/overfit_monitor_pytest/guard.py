@@ -17,11 +17,11 @@ from overfit_monitor_pytest import told
 from overfit_monitor_pytest.failures import CouldNotJudgeError
 from overfit_monitor_pytest.generalizes import failure_of
 from overfit_monitor_pytest.histories import Question, diagnosed
-from overfit_monitor_pytest.policy import policy_of_test
+from overfit_monitor_pytest.policy import LIMITS, Policy, policy_of_test
 
 Watched = TypeVar("Watched")
 
-_FAILS: Final = ("fail_on", "max_gap", "allow_inconclusive")
+_FAILS: Final = (*LIMITS, "allow_inconclusive")
 _NOTHING: Final = (
     "could not judge: overfit_guard was asked for, and nothing was logged: "
     "call overfit_guard.log(train=..., val=...) in the training loop, or overfit_guard.follow(monitor)."
@@ -33,7 +33,7 @@ class OverfitGuard:
     """Watches the training of one test.
 
     Args:
-        config: The session's.
+        test: The test.
         asked: What the test's marker says: what fails, and fields of `MonitorConfig`.
         run_dir: Folder for the journal, None to write none. What lies in it from an earlier session goes.
 
@@ -44,11 +44,11 @@ class OverfitGuard:
         run_dir: The folder, for a ``watch`` or a callback that `follow` is given; None without ``--overfit-run-dir``.
     """
 
-    def __init__(self, config: pytest.Config, asked: Mapping[str, Any], run_dir: Path | None = None) -> None:
+    def __init__(self, test: pytest.Item, asked: Mapping[str, Any], run_dir: Path | None = None) -> None:
         self.run_dir = run_dir
-        self._config = config
+        self._test = test
         self._fails = {name: asked[name] for name in _FAILS if name in asked}
-        policy_of_test(config, self._fails)
+        self._policy(self._fails)
         self._settings = {name: value for name, value in asked.items() if name not in _FAILS}
         Monitor(**self._settings)
         self._monitor: Monitor | None = None
@@ -100,7 +100,7 @@ class OverfitGuard:
         self,
         *,
         fail_on: str | list[str] | None = None,
-        max_gap: float | None = None,
+        max_gap: float | str | None = None,
         allow_inconclusive: bool | None = None,
     ) -> None:
         """Judge now what was logged so far; what comes afterwards is judged at the end of the test.
@@ -132,6 +132,9 @@ class OverfitGuard:
         if self._monitor is not None:
             self._monitor.close()
 
+    def _policy(self, fails: Mapping[str, Any]) -> Policy:
+        return policy_of_test(self._test.config, fails, self._test.nodeid)
+
     def _own(self) -> Monitor:
         if self._monitor is None:
             if self.run_dir is not None:
@@ -140,7 +143,7 @@ class OverfitGuard:
         return self._monitor
 
     def _failure(self, fails: Mapping[str, Any]) -> AssertionError | None:
-        policy = policy_of_test(self._config, fails)
+        policy = self._policy(fails)
         watched = [self._monitor] if self._logged else []
         answers = [answer for each in (*watched, *self._followed) for answer in diagnosed(each, Question())]
         if not answers:
@@ -162,7 +165,7 @@ def of_test(item: pytest.Item) -> OverfitGuard:
     root = item.config.option.overfit_run_dir
     run_dir = Path(root, re.sub(r"[^\w.-]+", "_", item.nodeid)) if root else None
     try:
-        item.stash[told.GUARD] = OverfitGuard(item.config, asked, run_dir)
+        item.stash[told.GUARD] = OverfitGuard(item, asked, run_dir)
     except UsageError as error:
         wrong = str(error)
     else:

@@ -6,7 +6,7 @@ that JUnit shows, so that there is no second way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from overfit_monitor_pytest.guard import OverfitGuard
 
 GUARD: Final[pytest.StashKey[OverfitGuard]] = pytest.StashKey()
+REMARKS_OF_WORKER: Final = "overfit_remarks"
+_REMARKS: Final = pytest.StashKey[list[str]]()
 PREFIX: Final = "overfit_"
 LINE: Final = "overfit_run"  # of several runs in one test each begins with this property
 MOST_PASSED: Final = 20
@@ -38,10 +40,17 @@ def current(item: pytest.Item) -> Iterator[None]:
         _ITEM.reset(token)
 
 
-def config_of_test() -> pytest.Config | None:
-    """Return the configuration of the session whose test runs, None outside of one."""
-    item = _ITEM.get()
-    return None if item is None else item.config
+def current_test() -> pytest.Item | None:
+    """Return the test that runs, None outside of one."""
+    return _ITEM.get()
+
+
+def remark(config: pytest.Config, remarks: Iterable[str]) -> None:
+    """Keep remarks on the check as a whole for the summary, each once; a worker hands them to the controller."""
+    known = config.stash.setdefault(_REMARKS, [])
+    known += [each for each in remarks if each not in known]
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[REMARKS_OF_WORKER] = known
 
 
 def tell(run: CheckedRun, curve: str) -> None:
@@ -54,21 +63,10 @@ def tell(run: CheckedRun, curve: str) -> None:
     item = _ITEM.get()
     if item is None:
         return
-    figures: dict[str, Any] = {
-        "run": run.run or item.nodeid,
-        "outcome": run.outcome,
-        "verdict": run.verdict,
-        "metric": run.metrics.val,
-        "best_step": run.best_step,
-        "onset_step": run.onset_step,
-        "alarm_step": run.alarm_step,
-        "last_step": run.step,
-        "best_value": run.best_value,
-        "last_value": run.last_value,
-        "gap": run.gap.raw,
-        "curve": curve or None,
-    }
-    item.user_properties += [(PREFIX + name, value) for name, value in figures.items() if value is not None]
+    from overfit_monitor.reports.junit import properties
+
+    figures = {"run": run.run or item.nodeid, "outcome": run.outcome, **properties(run), "curve": curve}
+    item.user_properties += [(PREFIX + name, value) for name, value in figures.items() if value]
 
 
 def tell_unread() -> None:
@@ -95,6 +93,8 @@ def show(reporter: pytest.TerminalReporter) -> None:
         reporter.write_line(f"... and {len(runs) - len(shown)} more that pass (-v shows them)")
     counts = ((name, sum(run["outcome"] == name for run in runs)) for name in _ORDER)
     told = ", ".join(f"{count} {_WORDS[name]}" for name, count in counts if count)
+    for each in reporter.config.stash.get(_REMARKS, []):
+        reporter.write_line(f"remark: {each}")
     reporter.write_line(f"{len(runs)} run{'' if len(runs) == 1 else 's'}: {told}")
 
 

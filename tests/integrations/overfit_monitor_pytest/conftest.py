@@ -5,6 +5,8 @@ import json
 import pytest
 
 # What an inner session imports first is unloaded after it, which numpy does not survive.
+import scipy.special  # noqa: F401
+
 import overfit_monitor_pytest.guard
 import overfit_monitor_pytest.logs  # noqa: F401
 from overfit_monitor import diagnose

@@ -116,7 +116,7 @@ def test_files_and_folders(tmp_path):
     assert str(caught.value).count(" worse than its best around step") == 2
     assert str(caught.value).startswith("bad: error: ")
     (tmp_path / "broken.csv").write_text("epoch,loss,val_loss\n")
-    with pytest.raises(CouldNotJudgeError, match="could not judge: .*broken.csv: line 1: a header and no row"):
+    with pytest.raises(CouldNotJudgeError, match=r"could not judge: .*broken.csv: line 1: a header and no row"):
         assert_generalizes(tmp_path)
     with pytest.raises(CouldNotJudgeError, match="no such file or folder"):
         assert_generalizes(tmp_path / "nowhere")
@@ -143,6 +143,9 @@ def test_files_and_folders(tmp_path):
         (columns(RISING), {"fail_on": "diverging"}, None, ""),
         (columns(FALLING), {"fail_on": ["healthy", "overfitting"]}, OverfittingError, "the verdict is healthy"),
         (columns(FALLING), {"fail_on": "helthy"}, UsageError, "Did you mean 'healthy'"),
+        (columns(FALLING), {"max_gap": 0.05}, OverfittingError, "generalization gap"),
+        (columns(FALLING), {"max_gap": 0.2}, None, ""),
+        ({"val_loss": FALLING}, {"max_gap": 0.2}, CouldNotJudgeError, "no train metric"),
         # What is no history.
         (columns(RISING), {"patiense": 3}, UsageError, "Did you mean 'patience'"),
         (

@@ -5,6 +5,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from overfit_monitor.baseline_file import as_json, summarized
+from overfit_monitor.check import examine
+from overfit_monitor.policy import Policies
+from overfit_monitor.readers import read_runs
+
 pytest_plugins = ["pytester"]
 
 OVERFIT, GOOD, SHORT = "runs/overfit.json", "runs/good.json", "runs/short.json"
@@ -48,6 +53,9 @@ PASSING = "def test_it():\n    pass\n"
         # Wrong usage.
         ([LOGS, GOOD, "--overfit-fail-on", "overfiting"], PASSING, 4, {}),
         ([LOGS, GOOD, "--overfit-config", "nowhere.toml"], PASSING, 4, {}),
+        ([LOGS, GOOD, "--overfit-max-gap", "wide"], PASSING, 4, {}),
+        ([LOGS, GOOD, "--overfit-baseline", "nowhere.json"], PASSING, 4, {}),
+        ([LOGS, GOOD, "--overfit-baseline", GOOD], PASSING, 4, {}),
         ([LOGS, "-"], PASSING, 4, {}),
     ],
 )
@@ -154,15 +162,77 @@ def test_the_project_says_what_is_compared_and_what_fails(project):
     project.runpytest_inprocess(LOGS, "own.json", "--overfit-config", "other.toml").assert_outcomes(passed=1)
 
 
+@pytest.fixture
+def baseline(project):
+    """Return the file of a baseline of the logs as they are."""
+    runs, _ = read_runs([project.path / "runs"])
+    judged = [examine(run, Policies(), measured=True) for run in runs]
+    path = project.path / "main.json"
+    path.write_text(as_json(summarized((each.checked, each.measured) for each in judged)))
+    return path
+
+
+def test_only_what_got_worse_fails_beside_a_baseline(project, baseline):
+    arguments = (LOGS, "runs", "--overfit-baseline", "main.json", "-W", "error")
+    project.runpytest_inprocess(*arguments).assert_outcomes(passed=3)
+    project.runpytest_inprocess(*arguments, "--overfit-fail-on=healthy").assert_outcomes(passed=2, failed=1)
+    content = json.loads((project.path / GOOD).read_text())
+    content["val_loss"] = [value + 0.3 for value in content["val_loss"]]
+    (project.path / GOOD).write_text(json.dumps(content))
+    (project.path / SHORT).unlink()
+    worse = project.runpytest_inprocess(*arguments, "--junitxml", "report.xml")
+    worse.assert_outcomes(failed=1, passed=1)
+    worse.stdout.fnmatch_lines(
+        [
+            "*__ overfit-logs::good __*",
+            "  baseline    *",
+            "fail  healthy       overfit-logs::good *",
+            "remark: 'short' is in the baseline */main.json, but there is no such run",
+            "2 runs: 1 failed, 1 passed",
+        ]
+    )
+    assert 'name="overfit_baseline" value="worse"' in (project.path / "report.xml").read_text()
+
+
+def test_a_group_that_vanished_is_an_error_where_the_project_says_so(project, baseline):
+    (project.path / "pyproject.toml").write_text(
+        '[tool.overfit-monitor.baseline]\nfile = "main.json"\nvanished = "error"\n'
+    )
+    (project.path / SHORT).unlink()
+    result = project.runpytest_inprocess(LOGS, "runs")
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at setup of overfit-logs::short*", "could not judge: *there is no such run"])
+
+
+def test_policies_of_the_project_are_for_the_runs_they_name(project):
+    table = '[[tool.overfit-monitor.policy]]\nruns = "{}"\nfail_on = "diverging"\n'
+    (project.path / "pyproject.toml").write_text(table.format("over*") + table.format("test_it.py::*"))
+    project.runpytest_inprocess(LOGS, "runs").assert_outcomes(passed=3)
+    (project.path / "pyproject.toml").write_text(table.format("nothing*"))
+    result = project.runpytest_inprocess(LOGS, "runs")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["remark: the policy for 'nothing[*]' fits none of the runs"])
+
+
+def test_a_policy_of_the_project_may_name_a_test(project, training):
+    (project.path / "pyproject.toml").write_text(
+        '[[tool.overfit-monitor.policy]]\nruns = "test_it.py::*"\nfail_on = "diverging"\nmetric = "accuracy"\n'
+    )
+    project.makepyfile(test_it=training("overfit", end="assert_generalizes(TABLES['overfit'])"))
+    project.runpytest_inprocess().assert_outcomes(passed=1)
+
+
 def test_workers_judge_each_run_once(project, training):
     pytest.importorskip("xdist")
     project.makepyfile(test_it=training("overfit"))
-    result = project.runpytest_inprocess(
-        "-W", "error", "-p", "xdist.plugin", "-n2", LOGS, "runs", LOGS, "nowhere", "--junitxml", "r.xml"
-    )
+    (project.path / "pyproject.toml").write_text('[[tool.overfit-monitor.policy]]\nruns = "x"\nmetric = "loss"\n')
+    logs = (LOGS, "runs", LOGS, "nowhere")
+    result = project.runpytest_inprocess("-W", "error", "-p", "xdist.plugin", "-n2", *logs, "--junitxml", "r.xml")
     result.assert_outcomes(failed=2, passed=2, errors=1)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*== overfitting ==*", "5 runs: 2 failed, 1 could not be judged, 2 passed"])
+    result.stdout.fnmatch_lines(
+        ["*== overfitting ==*", "remark: *'x'*", "5 runs: 2 failed, 1 could not be judged, 2 passed"]
+    )
     (suite,) = ET.parse(project.path / "r.xml").getroot()
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("5", "2", "1")
 
