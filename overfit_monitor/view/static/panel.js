@@ -16,7 +16,7 @@ import { decades, valueRange } from "./panel-scale.js";
  * @typedef {{
  *   hover: (panel: Panel, left: number) => void, select: (from: number, to: number) => void,
  *   reset: () => void, toggle: (curve: string) => void, save: (panel: Panel) => void,
- *   scaled: (panel: Panel) => void,
+ *   drawn: (chart: any, plot: Plot) => void,
  * }} Handlers
  * @typedef {ReturnType<typeof createPanel>} Panel
  */
@@ -51,7 +51,7 @@ export function createPanel(plot, look, on) {
     "aria-roledescription": "chart",
     "aria-label": plot.title,
   });
-  const element = h("figure", { class: "panel", "data-plot": plot.id }, h("header", {}, title, note, legend, save), canvas);
+  const element = h("figure", { class: "panel", "data-plot": plot.id }, h("header", {}, title, note, h("div", { class: "panel-tools" }, legend, save)), canvas);
   const watcher = new ResizeObserver(fit);
   watcher.observe(canvas);
 
@@ -66,7 +66,6 @@ export function createPanel(plot, look, on) {
     palette = paletteOf(element);
     chart = new Uplot(options(), columns(), canvas);
     fillLegend();
-    on.scaled(self);
   }
 
   const columns = () => aligned(shown.curves, seen.axis.place, seen.weight);
@@ -100,11 +99,17 @@ export function createPanel(plot, look, on) {
       series: [{}, ...shown.curves.map(raw), ...shown.curves.map(smooth)],
       hooks: {
         drawAxes: [(/** @type {any} */ u) => paintBelow(u, { plot: shown, look: seen, palette })],
-        draw: [(/** @type {any} */ u) => paintAbove(u, { plot: shown, look: seen, palette })],
+        draw: [drawn],
         setCursor: [(/** @type {any} */ u) => on.hover(self, u.cursor.left)],
         setSelect: [selected],
       },
     };
+  }
+
+  /** @param {any} u */
+  function drawn(u) {
+    paintAbove(u, { plot: shown, look: seen, palette });
+    on.drawn(u, shown);
   }
 
   /** @param {number} low @param {number} high @returns {[number, number]} */
@@ -239,7 +244,6 @@ export function createPanel(plot, look, on) {
       if (!same) return build();
       chart.setData(columns(), true);
       readout(null);
-      on.scaled(self);
     },
     /** @param {number} left Where the cursor of another chart is, negative for nowhere. */
     follow: (left) => chart?.setCursor({ left, top: 10 }, false, false),
@@ -272,5 +276,6 @@ function yValues(_, splits) {
   const largest = Math.max(...splits.map(Math.abs));
   if (!apart || apart < 1e-6 || largest >= 1e5) return splits.map(number);
   const places = Math.max(0, -Math.floor(Math.log10(apart) + 1e-9));
-  return splits.map((value) => value.toFixed(Math.min(places, 8)));
+  const digits = Math.min(places, 8);
+  return splits.map((value) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
 }
