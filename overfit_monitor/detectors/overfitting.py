@@ -12,9 +12,9 @@ from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Evidence, Finding, NotJudged
 from overfit_monitor.signals import Signal
-from overfit_monitor.stats.binned import BinnedCurve
+from overfit_monitor.stats.binned import Array, BinnedCurve
 from overfit_monitor.stats.limits import limit_for
-from overfit_monitor.stats.rise import FEWEST, MOST_CORRELATION, Rise, measure_rise
+from overfit_monitor.stats.rise import FEWEST, MOST_CORRELATION, Rise, least_rise, measure_rise
 
 # False-alarm rates, delays and what else was tried: docs/decisions/0004-overfitting-test.md and docs/statistics.md.
 MATERIAL = 0.08
@@ -29,6 +29,7 @@ PAIRED_IN_A_ROW = 5
 PAIRED_WANDER = 1.5
 PAIRED_SHARE = 1.0 / 6.0
 RESTART = 1.5
+TRAIN_SHARE = 0.5  # of the rise; train that rises more explains it
 
 
 @dataclass(slots=True)
@@ -187,17 +188,11 @@ class Overfitting(Detector):
         return state.paired_in_a_row >= PAIRED_IN_A_ROW
 
     def _train_change(self, found: Rise) -> float | None:
-        train = self._train.values
-        window = max(3, len(train) // 20)
-        around = train[max(0, found.best_at - window // 2) : found.best_at + window // 2 + 1]
-        now = train[-window:]
-        if np.isnan(around).all() or np.isnan(now).all():
-            return None
-        return float(np.nanmedian(now) - np.nanmedian(around))
+        return train_change(self._train.values, found)
 
     def _train_worse(self, found: Rise) -> bool:
         change = self._train_change(found)
-        return change is not None and change > 0.5 * found.rise
+        return change is not None and change > TRAIN_SHARE * found.rise
 
     def _evidence(self, found: Rise, change: float | None) -> dict[str, Evidence]:
         evidence: dict[str, Evidence] = {
@@ -255,6 +250,49 @@ class Overfitting(Detector):
         if found.recovered >= 0.1 * found.rise:
             said.append(f"a rise of {found.recovered:.4g} was made good earlier in this run")
         return tuple(said)
+
+
+def rise_for_alarm(
+    found: Rise, n: int, limit: float, *, change: float | None = None, change_error: float = 0.0
+) -> float:
+    """Return the smallest rise that would raise the alarm now by the curve alone, all else being as it is.
+
+    The same conditions as those of the alarm, solved for the rise; a plot shows it.
+
+    Args:
+        found: What was measured.
+        n: Number of values it was measured on.
+        limit: Limit of the statistic.
+        change: Change of the train level since the best, None where unknown.
+        change_error: Standard error of the paired change, 0 where unknown.
+
+    Returns:
+        The rise in the units of the values; NaN where the best is so recent that no rise raises the alarm.
+    """
+    if n - 1 - found.best_at < SINCE_BEST:
+        return math.nan
+    return max(
+        MATERIAL * abs(found.best),
+        WANDER * found.wander,
+        SURE_ERRORS * change_error,
+        least_rise(found, n, limit),
+        (change or 0.0) / TRAIN_SHARE,
+    )
+
+
+def train_change(train: Array, found: Rise) -> float | None:
+    """Return how the train level has changed since validation was best, None where it is not known.
+
+    Args:
+        train: Train values, binned as those of validation; NaN where there was none.
+        found: What was measured on validation.
+    """
+    window = max(3, len(train) // 20)
+    around = train[max(0, found.best_at - window // 2) : found.best_at + window // 2 + 1]
+    now = train[-window:]
+    if np.isnan(around).all() or np.isnan(now).all():
+        return None
+    return float(np.nanmedian(now) - np.nanmedian(around))
 
 
 def _share(found: Rise) -> str:
