@@ -2,11 +2,13 @@
  * The rows of all runs, kept up to date: only what has changed is asked for.
  *
  * @typedef {import("./contract.js").RunRow} RunRow
+ * @typedef {(changed: Set<string>, before: Map<string, RunRow>) => void} News What has changed, and all rows before.
  * @typedef {{
- *   rows: () => RunRow[], row: (run: string) => RunRow | undefined, known: () => boolean,
+ *   rows: () => RunRow[], row: (run: string) => RunRow | undefined,
  *   refresh: () => Promise<Set<string>>,
- *   onNews: (callback: (changed: Set<string>, before: Map<string, RunRow>) => void) => void,
- * }} Feed `refresh` gives the names of the runs that have changed or gone; `known` is false before the first answer.
+ *   onFirst: (callback: () => void) => void, onNews: (callback: News) => void,
+ * }} Feed `refresh` gives the names of the runs that have changed or gone; `onFirst` follows the first answer, `onNews`
+ *   each later one in which something has changed.
  */
 
 /**
@@ -21,8 +23,10 @@ export function createFeed(source) {
   let known = false;
   /** @type {Promise<Set<string>> | null} */
   let under = null;
-  /** @type {((changed: Set<string>, before: Map<string, RunRow>) => void)[]} */
-  const callbacks = [];
+  /** @type {News[]} */
+  const news = [];
+  /** @type {(() => void)[]} */
+  const first = [];
 
   async function ask() {
     const answer = await source.overview(token);
@@ -35,7 +39,8 @@ export function createFeed(source) {
     for (const name of before.keys()) if (!latest.has(name)) changed.add(name);
     rows = latest;
     token = answer.token ?? null;
-    for (const callback of known ? callbacks : []) callback(changed, before);
+    if (!known) for (const callback of first) callback();
+    else if (changed.size) for (const callback of news) callback(changed, before);
     known = true;
     return changed;
   }
@@ -43,8 +48,8 @@ export function createFeed(source) {
   return {
     rows: () => [...rows.values()],
     row: (run) => rows.get(run),
-    known: () => known,
-    onNews: (callback) => void callbacks.push(callback),
+    onFirst: (callback) => void first.push(callback),
+    onNews: (callback) => void news.push(callback),
     refresh() {
       // Two who ask at once get one answer.
       under ??= ask().finally(() => (under = null));

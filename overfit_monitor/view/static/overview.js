@@ -1,80 +1,25 @@
 /** The table of all runs, the worst first. */
 
+import { COLUMNS, sorted, textOf } from "./columns.js";
 import { h } from "./dom.js";
+import { saveJson, saveTable } from "./download.js";
 import { noMatch, noneJudged, noRuns } from "./empty.js";
-import { curveName, sentence, step } from "./format.js";
-import { sparkline } from "./sparkline.js";
-import { badge, icon, severityMark, severityRank, VERDICT_NAMES, verdictLabel, verdictRank } from "./verdict.js";
+import { counted, runName } from "./format.js";
+import { sign } from "./icons.js";
+import { joined, parted } from "./router.js";
+import { createRows } from "./rows.js";
+import { icon, PENDING, VERDICT_NAMES, verdictLabel } from "./verdict.js";
 
 /**
  * @typedef {import("./contract.js").RunRow} RunRow
- * @typedef {(a: RunRow, b: RunRow) => number} Order
- * @typedef {{id: string, title: string, numeric?: boolean, order?: Order, cell: (run: RunRow, router: import("./router.js").Router) => Node | string}} Column
+ * @typedef {import("./router.js").State} State
  */
 
-const PAGE = 200;
-
-/** @type {Order} */
-const byName = (a, b) => a.run.localeCompare(b.run, "en", { numeric: true });
-
-/** @type {Order} */
-const worstFirst = (a, b) =>
-  severityRank(b.severity) - severityRank(a.severity) ||
-  verdictRank(a.verdict) - verdictRank(b.verdict) ||
-  byName(a, b);
-
-/**
- * Ascending; unknown steps stay at the end.
- * @param {(run: RunRow) => number | null} pick
- * @returns {Order}
- */
-const byNumber = (pick) => (a, b) => (pick(a) ?? Infinity) - (pick(b) ?? Infinity) || worstFirst(a, b);
-
-/**
- * @param {(run: RunRow) => string} pick
- * @returns {Order}
- */
-const byText = (pick) => (a, b) => pick(a).localeCompare(pick(b), "en", { numeric: true }) || worstFirst(a, b);
-
-/** @param {RunRow} run */
-const metricText = (run) => [run.train_tag, run.val_tag].filter(Boolean).join(" ");
-
-/** @param {RunRow} run */
-const advice = (run) => run.recommendation ?? run.message ?? "";
-
-/** @type {Column[]} */
-const COLUMNS = [
-  { id: "verdict", title: "Verdict", order: worstFirst, cell: (run) => badge(run.verdict) },
-  { id: "run", title: "Run", order: byName, cell: runCell },
-  {
-    id: "severity",
-    title: "Severity",
-    order: (a, b) => severityRank(b.severity) - severityRank(a.severity) || byName(a, b),
-    cell: (run) => severityMark(run.severity),
-  },
-  {
-    id: "onset",
-    title: "Onset",
-    numeric: true,
-    order: byNumber((run) => run.onset_step),
-    cell: (run) => step(run.onset_step),
-  },
-  {
-    id: "best",
-    title: "Best step",
-    numeric: true,
-    order: byNumber((run) => run.best_step),
-    cell: (run) => step(run.best_step),
-  },
-  { id: "metric", title: "Compared", order: byText(metricText), cell: metricCell },
-  {
-    id: "advice",
-    title: "First recommendation",
-    order: byText((run) => run.recommendation ?? "\uffff"),
-    cell: adviceCell,
-  },
-  { id: "spark", title: "Validation", cell: (run) => sparkline(run.sparkline, run.metrics.mode) },
-];
+// As style/overview.css has it.
+const ROW_HEIGHT = 50;
+const TYPING_MS = 250;
+// As many as can be told apart in one chart.
+export const MOST_COMPARED = 10;
 
 /**
  * @param {import("./shell.js").Context} context
@@ -82,193 +27,244 @@ const COLUMNS = [
  */
 export function createOverview({ feed, router }) {
   /** @type {RunRow[]} */
-  let runs = [];
-  const open = (/** @type {string} */ run) => router.change({ run });
-  let sorted = { id: "verdict", down: false };
-  let query = "";
-  let limit = PAGE;
-  /** @type {Set<string>} */
-  const wanted = new Set();
+  let shown = [];
+  let active = 0;
+  let typing = 0;
 
   const filter = /** @type {HTMLInputElement} */ (
-    h("input", {
-      type: "search",
-      class: "filter",
-      placeholder: "Filter runs",
-      "aria-label": "Filter runs",
-      input: onFilter,
-    })
+    h("input", { type: "search", class: "filter", placeholder: "Filter runs", "aria-label": "Filter runs", input: typed })
   );
   const chips = h("div", { class: "chips", role: "group", "aria-label": "Show verdicts" });
-  const notice = h("div", {});
-  const body = h("tbody", {});
-  const heads = COLUMNS.map((column) => headCell(column, () => sortBy(column.id)));
-  const table = h("table", { class: "runs" }, h("thead", {}, h("tr", {}, ...heads)), body);
-  const below = h("div", { class: "below" });
   const status = h("span", { class: "quiet count", role: "status" });
-  const bar = h("div", { class: "toolbar" }, chips, h("span", { class: "push" }), status, filter);
-  const element = h("div", { class: "overview" }, bar, notice, h("div", { class: "scroll" }, table), below);
+  const choice = h("div", { class: "chosen-runs" });
+  const notice = h("div", {});
+  const body = h("tbody", { click: clicked, change: ticked, focusin: visited });
+  const heads = COLUMNS.map(headCell);
+  const check = h("th", { scope: "col", class: "col-check" }, h("span", { class: "unseen" }, "Compare"));
+  const table = h(
+    "table",
+    { class: "runs" },
+    h("caption", { class: "unseen" }, "All runs, their verdicts and what to do. Arrow keys move from run to run."),
+    h("colgroup", {}, ...["check", ...COLUMNS.map(({ id }) => id)].map((id) => h("col", { class: `col-${id}` }))),
+    h("thead", {}, h("tr", { "aria-rowindex": 1 }, check, ...heads)),
+    body,
+  );
+  const below = h("div", {});
+  const search = h("label", { class: "search" }, sign("search"), filter);
+  const bar = h("div", { class: "toolbar" }, search, chips, h("span", { class: "push" }), status, choice);
+  const title = h("h1", { class: "unseen", tabindex: -1 }, "Runs");
+  const element = h("div", { class: "overview" }, title, bar, notice, table, below);
+  const rows = createRows(body, { height: ROW_HEIGHT, columns: COLUMNS.length + 1, make: rowOf });
 
-  function onFilter() {
-    query = filter.value.trim().toLowerCase();
-    limit = PAGE;
-    draw();
-  }
+  const address = (/** @type {string} */ run) => router.addressOf({ run });
+  const chosen = () => parted(router.state().runs);
+  const wanted = () => new Set(parted(router.state().verdict));
 
-  /** @param {string} id */
-  function sortBy(id) {
-    sorted = { id, down: sorted.id === id && !sorted.down };
+  function typed() {
+    clearTimeout(typing);
+    typing = window.setTimeout(() => router.change({ q: filter.value.trim() || null }, { push: false }), TYPING_MS);
     draw();
   }
 
   /** @param {string} verdict */
   function toggle(verdict) {
-    if (!wanted.delete(verdict)) wanted.add(verdict);
-    draw();
+    const all = wanted();
+    if (!all.delete(verdict)) all.add(verdict);
+    router.change({ verdict: joined([...all]) });
   }
 
   function clear() {
-    filter.value = query = "";
-    wanted.clear();
+    clearTimeout(typing);
+    filter.value = "";
+    router.change({ q: null, verdict: null });
     draw();
     filter.focus();
   }
 
-  function draw() {
-    const focused = document.activeElement?.closest("[data-run]")?.getAttribute("data-run");
-    const order = COLUMNS.find((column) => column.id === sorted.id)?.order ?? worstFirst;
-    const shown = runs.filter(matches).sort(order);
-    if (sorted.down) shown.reverse();
-    body.replaceChildren(...shown.slice(0, limit).map((run) => row(run, open, router)));
-    heads.forEach((head, i) => {
-      const mine = COLUMNS[i].id === sorted.id;
-      if (COLUMNS[i].order) head.setAttribute("aria-sort", mine ? (sorted.down ? "descending" : "ascending") : "none");
-    });
-    chips.replaceChildren(...verdictChips());
-    bar.hidden = table.hidden = runs.length === 0;
-    table.hidden = shown.length === 0;
-    status.textContent = shown.length < runs.length ? `${shown.length} of ${runs.length} runs` : "";
-    notice.replaceChildren(...(runs.length ? [noneJudged(runs)] : [noRuns()]).filter((part) => part !== null));
-    below.replaceChildren(...underneath(shown.length));
-    if (focused) focusRun(focused);
+  /** @returns {{id: string, down: boolean}} */
+  function sorting() {
+    const { sort = "verdict" } = router.state();
+    return { id: sort.replace(/^-/, ""), down: sort.startsWith("-") };
   }
 
-  /** @param {number} count */
-  function underneath(count) {
-    if (runs.length && !count) return [noMatch(query, clear)];
-    if (count <= limit) return [];
-    const more = () => {
-      limit = Infinity;
-      draw();
-    };
-    return [h("button", { type: "button", class: "plain", click: more }, `Show all ${count} runs`)];
-  }
-
-  function verdictChips() {
-    return VERDICT_NAMES.map((verdict) => {
-      const count = runs.filter((run) => run.verdict === verdict).length;
-      if (!count) return null;
-      const attributes = {
-        type: "button",
-        class: "chip",
-        "data-verdict": verdict,
-        "aria-pressed": String(wanted.has(verdict)),
-      };
-      const label = h("span", { class: "chip-label" }, verdictLabel(verdict));
-      return h("button", { ...attributes, click: () => toggle(verdict) }, icon(verdict), h("b", {}, count), label);
-    }).filter((chip) => chip !== null);
-  }
-
-  /** @param {RunRow} run */
-  function matches(run) {
-    if (wanted.size && !wanted.has(run.verdict)) return false;
-    const text = `${run.run} ${run.verdict} ${run.severity ?? ""} ${metricText(run)} ${advice(run)}`.toLowerCase();
-    return query.split(/\s+/).every((word) => text.includes(word));
+  /** @param {import("./columns.js").Column} column */
+  function sortBy({ id, down = false }) {
+    const now = sorting();
+    const turned = now.id === id ? !now.down : down;
+    const sort = `${turned ? "-" : ""}${id}`;
+    router.change({ sort: sort === "verdict" ? null : sort });
   }
 
   /** @param {string} run */
-  function focusRun(run) {
-    const link = [...body.querySelectorAll("a[data-run]")].find((item) => item.getAttribute("data-run") === run);
-    if (link instanceof HTMLElement) link.focus();
+  function choose(run) {
+    const names = chosen();
+    const all = names.includes(run) ? names.filter((name) => name !== run) : [...names, run];
+    if (all.length <= MOST_COMPARED) router.change({ runs: joined(all) }, { push: false });
+    else draw(); // puts the tick back
   }
 
-  function update() {
-    runs = feed.rows();
+  /** @param {Event} event */
+  function clicked(event) {
+    const mouse = /** @type {MouseEvent} */ (event);
+    const target = /** @type {Element} */ (event.target);
+    const run = target.closest("tr")?.dataset.run;
+    // A new tab, a tick, or text being selected: leave it to the browser.
+    if (mouse.ctrlKey || mouse.metaKey || mouse.shiftKey || target.closest(".col-check") || run === undefined) return;
+    if (String(getSelection()) && !target.closest("a")) return;
+    event.preventDefault();
+    router.change({ run });
+  }
+
+  /** @param {Event} event */
+  function ticked(event) {
+    const run = /** @type {Element} */ (event.target).closest("tr")?.dataset.run;
+    if (run !== undefined) choose(run);
+  }
+
+  /** @param {Event} event */
+  function visited(event) {
+    const run = /** @type {Element} */ (event.target).closest("tr")?.dataset.run;
+    active = Math.max(0, shown.findIndex((row) => row.run === run));
+  }
+
+  /** @param {import("./columns.js").Column} column */
+  function headCell(column) {
+    const { id, numeric, title: name, hint, value, order } = column;
+    const attributes = { scope: "col", class: `col-${id}${numeric ? " numeric" : ""}`, title: hint };
+    if (!value && !order) return h("th", attributes, name);
+    const arrow = h("span", { class: "arrow", "aria-hidden": "true" });
+    return h("th", attributes, h("button", { type: "button", click: () => sortBy(column) }, name, arrow));
+  }
+
+  /** @param {RunRow} run */
+  function rowOf(run) {
+    const label = `Compare ${runName(run.run)}`;
+    const box = h("input", { type: "checkbox", "aria-label": label, checked: chosen().includes(run.run) });
+    const cells = COLUMNS.map((column) =>
+      h("td", { class: `col-${column.id}${column.numeric ? " numeric" : ""}` }, column.cell(run, address)),
+    );
+    return h("tr", { "data-verdict": run.verdict ?? PENDING }, h("td", { class: "col-check" }, h("label", {}, box)), ...cells);
+  }
+
+  function draw() {
+    const all = feed.rows();
+    const verdicts = wanted();
+    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = all.filter((run) => {
+      if (verdicts.size && !verdicts.has(run.verdict ?? PENDING)) return false;
+      return !words.length || words.every((word) => textOf(run).includes(word));
+    });
+    const order = sorting();
+    shown = sorted(found, order);
+    rows.show(shown);
+    table.setAttribute("aria-rowcount", String(shown.length + 1));
+    heads.forEach((head, i) => {
+      const direction = COLUMNS[i].id !== order.id ? "none" : order.down ? "descending" : "ascending";
+      if (COLUMNS[i].value || COLUMNS[i].order) head.setAttribute("aria-sort", direction);
+    });
+    fillBar(all);
+    table.hidden = shown.length === 0;
+    notice.replaceChildren(...(all.length ? [noneJudged(all)] : [noRuns()]).filter((part) => part !== null));
+    below.replaceChildren(...(all.length && !shown.length ? [noMatch(filter.value.trim(), clear)] : []));
+  }
+
+  /** @param {RunRow[]} all */
+  function fillBar(all) {
+    bar.hidden = all.length === 0;
+    chips.replaceChildren(...chipsOf(all));
+    const text = shown.length < all.length ? `${shown.length} of ${counted(all.length, "run")}` : "";
+    if (status.textContent !== text) status.textContent = text;
+    choice.replaceChildren(...choiceOf(chosen().filter((name) => feed.row(name))));
+    for (const box of body.querySelectorAll("input")) {
+      const run = box.closest("tr")?.dataset.run ?? "";
+      box.checked = chosen().includes(run);
+      box.disabled = !box.checked && chosen().length >= MOST_COMPARED;
+      box.closest("tr")?.classList.toggle("chosen", box.checked);
+    }
+  }
+
+  /** @param {string[]} names */
+  function choiceOf(names) {
+    if (!names.length) return [];
+    const go = h(
+      "button",
+      { type: "button", class: "plain strong", disabled: names.length < 2, click: compare },
+      sign("compare"),
+      names.length < 2 ? "Choose one more to compare" : `Compare ${names.length} runs`,
+    );
+    const none = () => router.change({ runs: null }, { push: false });
+    return [go, h("button", { type: "button", class: "bare", "aria-label": "Choose none", title: "Choose none", click: none }, sign("close"))];
+  }
+
+  /** @param {RunRow[]} all */
+  function chipsOf(all) {
+    const pressed = wanted();
+    return [...VERDICT_NAMES, PENDING].flatMap((verdict) => {
+      const count = all.filter((run) => (run.verdict ?? PENDING) === verdict).length;
+      if (!count && !pressed.has(verdict)) return [];
+      const attributes = { type: "button", class: "chip", "data-verdict": verdict, "aria-pressed": String(pressed.has(verdict)) };
+      const label = h("span", { class: "chip-label" }, verdictLabel(verdict === PENDING ? null : verdict));
+      return [h("button", { ...attributes, click: () => toggle(verdict) }, icon(verdict), h("b", {}, count), label)];
+    });
+  }
+
+  function compare() {
+    if (chosen().filter((name) => feed.row(name)).length > 1) router.change({ page: "compare" });
+  }
+
+  /** @param {number} index */
+  function move(index) {
+    active = Math.min(Math.max(0, index), shown.length - 1);
+    rows.reveal(active)?.querySelector("a")?.focus({ preventScroll: true });
+  }
+
+  /** @param {number} by */
+  const step = (by) => () => move(body.contains(document.activeElement) ? active + by : active);
+
+  function route() {
+    const { q = "" } = router.state();
+    if (document.activeElement !== filter || !filter.value.trim()) filter.value = q;
     draw();
   }
-  update();
-  return { element, update, redraw: () => {}, close: () => {}, focus: () => filter.focus() };
-}
 
-/**
- * @param {Column} column
- * @param {() => void} sort
- */
-function headCell(column, sort) {
-  const attributes = { scope: "col", class: `col-${column.id}${column.numeric ? " numeric" : ""}` };
-  if (!column.order) return h("th", attributes, column.title);
-  const arrow = h("span", { class: "arrow", "aria-hidden": "true" });
-  return h("th", attributes, h("button", { type: "button", click: sort }, column.title, arrow));
-}
-
-/**
- * @param {RunRow} run
- * @param {(run: string) => void} open
- * @param {import("./router.js").Router} router
- */
-function row(run, open, router) {
-  const choose = (/** @type {Event} */ event) => {
-    const mouse = /** @type {MouseEvent} */ (event);
-    // A new tab, or text being selected: leave it to the browser.
-    if (mouse.ctrlKey || mouse.metaKey || mouse.shiftKey || String(getSelection())) return;
-    event.preventDefault();
-    open(run.run);
+  route();
+  // Only now is the table's place on the page known.
+  requestAnimationFrame(rows.refresh);
+  return {
+    element,
+    update: draw,
+    route,
+    redraw: () => {},
+    close: () => (clearTimeout(typing), rows.close()),
+    focus: (before) => {
+      const index = shown.findIndex((row) => row.run === before?.run);
+      if (index >= 0) move(index);
+      else title.focus();
+    },
+    keys: [
+      { keys: ["ArrowDown", "j"], does: "Next run", run: step(1) },
+      { keys: ["ArrowUp", "k"], does: "Previous run", run: step(-1) },
+      { keys: ["Home"], does: "First run", run: () => move(0) },
+      { keys: ["End"], does: "Last run", run: () => move(shown.length - 1) },
+      { keys: ["x"], does: "Choose the run for a comparison", run: () => shown[active] && choose(shown[active].run) },
+      { keys: ["c"], does: "Compare the chosen runs", run: compare },
+      { keys: ["/"], does: "Filter", run: () => filter.focus() },
+    ],
+    downloads: () => [
+      { label: "Table as CSV", save: () => saveTable("overfit-runs.csv", CSV, shown.map(csvRow)) },
+      { label: "Table as JSON", save: () => saveJson("overfit-runs.json", shown) },
+    ],
   };
-  const cells = COLUMNS.map((column) =>
-    h("td", { class: `col-${column.id}${column.numeric ? " numeric" : ""}` }, column.cell(run, router)),
-  );
-  return h("tr", { click: choose, "data-verdict": run.verdict }, ...cells);
 }
 
-/**
- * @param {RunRow} run
- * @param {import("./router.js").Router} router
- */
-function runCell(run, router) {
-  const name = run.run === "." || run.run === "" ? "(log folder itself)" : run.run;
-  const link = h("a", { href: router.addressOf({ run: run.run }), target: "_top", "data-run": run.run, title: run.run }, name);
-  const { alerts } = run;
-  return h(
-    "div",
-    { class: "run-cell" },
-    link,
-    alerts
-      ? h(
-          "span",
-          { class: "tag", title: "Alerts raised while the run was watched" },
-          alerts === 1 ? "1 alert" : `${alerts} alerts`,
-        )
-      : null,
-    run.sampled ? h("span", { class: "tag", title: "Judged from a sample of the points" }, "sampled") : null,
-  );
-}
+const CSV = [
+  ...["run", "verdict", "severity", "onset_step", "alarm_step", "best_step", "stop_step", "last_step", "evaluations"],
+  ...["train_tag", "val_tag", "mode", "best_value", "last_value", "loss_lost", "noise", "recommendation"],
+  ...["cannot_judge", "message", "sampled", "alerts"],
+];
 
 /** @param {RunRow} run */
-function metricCell(run) {
-  if (!run.train_tag && !run.val_tag) return h("span", { class: "quiet" }, "nothing found");
-  const missing = { val: "no validation", train: "no train" };
-  const names = /** @type {const} */ (["val", "train"]).map((split) => {
-    const tag = run[`${split}_tag`];
-    const name = curveName(split, tag, run.metrics) ?? missing[split];
-    return h("span", { class: tag ? `ink-${split}` : "quiet", title: tag ?? "" }, name);
-  });
-  return h("div", { class: "pair" }, ...names);
-}
-
-/** @param {RunRow} run */
-function adviceCell(run) {
-  if (run.recommendation) return h("span", { title: run.message ?? "" }, run.recommendation);
-  if (run.verdict === "inconclusive" && run.message)
-    return h("span", { class: "quiet" }, `Cannot judge: ${run.message}`);
-  return h("span", { class: "quiet" }, run.verdict === "healthy" ? "nothing to change" : sentence(run.message ?? ""));
+function csvRow(run) {
+  const all = /** @type {Record<string, unknown>} */ ({ ...run, mode: run.metrics.mode });
+  return CSV.map((name) => all[name]);
 }

@@ -14,6 +14,7 @@ const LINE = 15;
 const INKS = [
   ...["--paper", "--ink", "--quiet", "--grid", "--line", "--train", "--val", "--probe", "--gap", "--gap-fill", "--like"],
   ...["--band", "--best", "--onset", "--alarm", "--stop", "--alert", "--learning_rate", "--restart", "--applied", "--tint", "--range", "--over"],
+  ...[...Array(10).keys()].flatMap((i) => [`--run-${i}`, `--run-${i}-soft`]),
 ];
 
 /**

@@ -5,7 +5,7 @@
  *
  * `run`: the run that is open. `page=compare`: the comparison of `runs`, the runs that are chosen.
  * `q`, `verdict`, `sort`: the table's filter and order. `val`, `train`, `mode`, `exact`: what is
- * compared in the run. `axis`, `scale`, `smooth`, `from`, `to`, `hide`: how its curves are drawn.
+ * compared in the run. `axis`, `scale`, `smooth`, `curves`, `from`, `to`, `hide`: how the curves are drawn.
  *
  * @typedef {Record<string, string>} State What has no setting is as it is at first.
  * @typedef {Record<string, string | null | undefined>} Change Null takes a setting out.
@@ -21,8 +21,8 @@
 import { inReport, outer } from "./host.js";
 
 const PLUGIN = "overfit_monitor";
-// What is said of one run means nothing to the next.
-const OF_ONE_RUN = ["val", "train", "mode", "exact", "from", "to", "hide"];
+// What is said of one run, or of one comparison, means nothing to the next.
+const OF_ONE_PAGE = ["val", "train", "mode", "exact", "from", "to", "hide", "curves"];
 
 /** @returns {Router} */
 export function createRouter() {
@@ -97,7 +97,8 @@ export function parted(text) {
  * @returns {State}
  */
 function merged(state, part) {
-  const left = "run" in part && part.run !== state.run ? Object.fromEntries(OF_ONE_RUN.map((key) => [key, null])) : {};
+  const moved = ["run", "page"].some((key) => key in part && (part[key] ?? undefined) !== state[key]);
+  const left = moved ? Object.fromEntries(OF_ONE_PAGE.map((key) => [key, null])) : {};
   const all = Object.entries({ ...state, ...left, ...part });
   return Object.fromEntries(/** @type {[string, string][]} */ (all.filter(([, value]) => typeof value === "string")));
 }

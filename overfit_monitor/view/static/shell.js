@@ -1,31 +1,37 @@
 /** What stands around the pages: which one is open, asking for news while somebody looks, and errors. */
 
-import { createCompare } from "./compare.js";
+import { createAlerts } from "./alerts.js";
 import { h } from "./dom.js";
-import { clock } from "./format.js";
+import { counted, runName } from "./format.js";
+import { createHead } from "./head.js";
+import { openKeys } from "./help.js";
 import { onReload } from "./host.js";
 import { createOverview } from "./overview.js";
 import { parted } from "./router.js";
-import { createRunView } from "./runview.js";
 import { SourceError } from "./source.js";
+import { verdictLabel } from "./verdict.js";
 
 /**
  * @typedef {import("./router.js").State} State
  * @typedef {{source: import("./source.js").Source, feed: import("./feed.js").Feed, router: import("./router.js").Router}} Context
  * @typedef {{
- *   element: HTMLElement, update: (answer: any) => void, redraw: () => void, close: () => void, focus: () => void,
- *   route?: (state: State) => void,
+ *   element: HTMLElement, update: (answer: any) => void, redraw: () => void, close: () => void,
+ *   focus: (before?: State) => void, route?: (state: State) => void, keys?: import("./help.js").Key[],
+ *   downloads?: () => {label: string, save: () => void}[],
  * }} Page A page is made with its first answer and shows each later one. `redraw` follows a change of theme, `focus`
- *   takes the keyboard's focus to its heading, `route` follows a change of the address that asks for nothing new.
+ *   takes the keyboard's focus to its heading or to what was open `before`, `route` follows a change of the address
+ *   that asks for nothing new.
  * @typedef {{
  *   key: string, wish: string, waiting: string, runs: string[],
- *   ask: () => Promise<any>, make: (answer: any) => Page,
+ *   ask: () => Promise<any>, make: (answer: any) => Page | Promise<Page>,
  * }} View What the address asks for. The page stays while `key` does, its answer while `wish` does.
  */
 
 const SOON_MS = 5_000;
+const HIDDEN_MS = 30_000;
 // News take at most a tenth of the server's time.
 const SHARE = 10;
+const GONE = "TensorBoard does not answer. Is it still running? What is shown may be out of date.";
 
 /**
  * @param {Context} context
@@ -33,6 +39,7 @@ const SHARE = 10;
  */
 export function createShell(context) {
   const { source, feed, router } = context;
+  const live = source.kind === "tensorboard";
   let view = viewOf(context);
   /** @type {Page | null} */
   let page = null;
@@ -45,42 +52,52 @@ export function createShell(context) {
 
   const banner = h("div", { role: "alert" });
   const screen = h("main", {});
-  const time = h("footer", { class: "quiet" });
+  const news = h("p", { class: "unseen", role: "status" });
+  const notice = h("p", { class: "notice", role: "status", hidden: true });
+  const alerts = createAlerts(feed, { open: (run) => router.change({ run }), say });
+  const head = createHead(context, live ? alerts.button : null, () => page);
 
   router.onChange((state, before) => {
     const latest = viewOf(context);
     const [same, answered] = [latest.key === view.key, latest.wish === view.wish];
     view = latest;
-    if (!same) void show(true, before);
+    head.show(view.key);
+    if (!same) void show(before);
     else if (!answered) void refresh();
     else page?.route?.(state);
   });
-  if (source.kind === "tensorboard") {
+  feed.onFirst(() => {
+    head.show(view.key);
+    page?.route?.(router.state());
+  });
+  feed.onNews(announce);
+  document.addEventListener("keydown", pressed);
+  if (live) {
     onReload(() => void follow());
     new IntersectionObserver(([entry]) => {
       visible = entry.isIntersecting;
       if (visible && Date.now() - asked > pause) void follow();
     }).observe(screen);
-    setInterval(() => looking() && Date.now() - asked > pause && void follow(), 1000);
+    setInterval(() => due() && void follow(), 1000);
   }
-  void show(false, {});
+  head.show(view.key);
+  void show();
 
-  function looking() {
-    return visible && document.visibilityState === "visible";
+  function due() {
+    const looking = visible && document.visibilityState === "visible";
+    return Date.now() - asked > (looking ? pause : alerts.on() ? Math.max(pause, HIDDEN_MS) : Infinity);
   }
 
-  /**
-   * @param {boolean} takeFocus Whether the reader came here from another page.
-   * @param {State} before
-   */
-  async function show(takeFocus, before) {
+  /** @param {State} [before] What was open, where the reader comes from another page. */
+  async function show(before) {
     page?.close();
     page = null;
+    say("");
     banner.replaceChildren();
     screen.replaceChildren(h("p", { class: "loading", role: "status" }, view.waiting));
     document.documentElement.scrollTop = 0;
     await refresh();
-    if (takeFocus) /** @type {Page | null} */ (page)?.focus();
+    if (before) /** @type {Page | null} */ (page)?.focus(before);
   }
 
   /** Asks for the page's answer anew. */
@@ -93,12 +110,24 @@ export function createShell(context) {
       pause = Math.max(SOON_MS, SHARE * (Date.now() - from));
       if (mine !== turn) return;
       versions = seen;
-      banner.replaceChildren();
-      if (source.kind === "tensorboard") time.textContent = `Updated ${clock(new Date())}`;
-      draw(answer);
+      if (page) page.update(answer);
+      else await open(answer, mine);
+      if (mine === turn) settled();
     } catch (error) {
       if (mine === turn) fail(error);
     }
+  }
+
+  /**
+   * @param {any} answer
+   * @param {number} mine
+   */
+  async function open(answer, mine) {
+    const made = await view.make(answer);
+    if (mine !== turn) return made.close();
+    page = made;
+    screen.replaceChildren(made.element);
+    made.route?.(router.state());
   }
 
   /** Asks what has changed, and for the page's answer where that concerns it. */
@@ -111,7 +140,13 @@ export function createShell(context) {
     } catch (error) {
       return fail(error);
     }
-    if (versionsOf(view.runs) !== versions) await refresh();
+    if (versionsOf(view.runs) === versions) settled();
+    else await refresh();
+  }
+
+  function settled() {
+    banner.replaceChildren();
+    if (live) head.updated();
   }
 
   /** @param {string[]} runs */
@@ -119,31 +154,57 @@ export function createShell(context) {
     return JSON.stringify(runs.map((run) => feed.row(run)?.version ?? null));
   }
 
-  /** @param {any} answer */
-  function draw(answer) {
-    if (page) {
-      page.update(answer);
-    } else {
-      page = view.make(answer);
-      screen.replaceChildren(page.element);
-    }
-  }
-
   /** @param {unknown} error */
   function fail(error) {
     if (!(error instanceof SourceError)) throw error;
     const gone = error.status === 0;
-    const what = gone
-      ? "TensorBoard does not answer. Is it still running? What is shown may be out of date."
-      : error.message;
     const retry = h("button", { type: "button", class: "plain", click: () => void refresh() }, "Try again");
     const toAll = () => router.change({ run: null, page: null });
     const all = view.key !== "overview" && !gone && h("button", { type: "button", class: "plain", click: toAll }, "All runs");
-    banner.replaceChildren(h("div", { class: "notice error" }, h("span", {}, what), retry, all));
+    banner.replaceChildren(h("div", { class: "notice error" }, h("span", {}, gone ? GONE : error.message), retry, all));
     if (!page) screen.replaceChildren();
+    head.stale();
   }
 
-  return { elements: [banner, screen, time], redraw: () => page?.redraw() };
+  /** @param {string} text */
+  function say(text) {
+    notice.textContent = text;
+    notice.hidden = !text;
+  }
+
+  /**
+   * For those who cannot see a row change.
+   * @param {Set<string>} changed
+   * @param {Map<string, import("./contract.js").RunRow>} before
+   */
+  function announce(changed, before) {
+    head.show(view.key);
+    const turned = [...changed].flatMap((name) => {
+      const row = feed.row(name);
+      if (!row || row.verdict === null || before.get(name)?.verdict === row.verdict) return [];
+      return [`${runName(name)} is ${verdictLabel(row.verdict).toLowerCase()}`];
+    });
+    if (turned.length) news.textContent = turned.length > 3 ? `${counted(turned.length, "verdict")} changed` : turned.join(", ");
+  }
+
+  /** @param {KeyboardEvent} event */
+  function pressed(event) {
+    const target = /** @type {Element} */ (event.target);
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (target.closest("input:not([type=checkbox]), select, textarea, .u-wrap")) {
+      if (event.key === "Escape" && target instanceof HTMLElement) target.blur();
+      return;
+    }
+    const own = { keys: ["?"], does: "This list", run: () => openKeys(all) };
+    const back = { keys: ["Escape"], does: "All runs", run: () => router.change({ run: null, page: null }) };
+    const all = [...(page?.keys ?? []), ...(view.key === "overview" ? [] : [back]), own];
+    const found = all.find(({ keys }) => keys.includes(event.key));
+    if (!found || (event.key.startsWith("Arrow") && target.closest("details, [role=tablist]"))) return;
+    event.preventDefault();
+    found.run();
+  }
+
+  return { elements: [head.element, banner, notice, screen, news], redraw: () => page?.redraw() };
 }
 
 /**
@@ -159,10 +220,10 @@ function viewOf(context) {
     return {
       key: `run ${run}`,
       wish: JSON.stringify(wish),
-      waiting: `Judging ${run} …`,
+      waiting: `Judging ${runName(run)} …`,
       runs: [run],
       ask: () => source.run(run, wish),
-      make: (detail) => createRunView({ ...context, run, detail }),
+      make: async (detail) => (await import("./runview.js")).createRunView({ ...context, run, detail }),
     };
   }
   if (state.page === "compare") {
@@ -172,8 +233,8 @@ function viewOf(context) {
       wish: JSON.stringify(runs),
       waiting: "Comparing …",
       runs,
-      ask: () => source.compare(runs),
-      make: (comparison) => createCompare({ ...context, comparison }),
+      ask: async () => (runs.length ? source.compare(runs) : { schema_version: 1, runs: [], comparisons: [] }),
+      make: async (comparison) => (await import("./compare.js")).createCompare({ ...context, comparison }),
     };
   }
   return {

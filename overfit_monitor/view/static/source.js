@@ -8,7 +8,12 @@
  * @typedef {import("./contract.js").Comparison} Comparison
  * @typedef {import("./contract.js").Wish} Wish
  * @typedef {{
+ *   title: string, written: string, command: string | null, overview: Overview, runs: Record<string, RunDetail>,
+ *   left_out: string[], comparisons: import("./contract.js").Pairing[],
+ * }} Report The JSON of a report; `left_out` are runs that have a row and nothing else.
+ * @typedef {{
  *   kind: "tensorboard" | "report",
+ *   about: Pick<Report, "title" | "written" | "command"> | null,
  *   overview: (since?: string | null) => Promise<Overview>,
  *   run: (name: string, wish?: Wish) => Promise<RunDetail>,
  *   series: (name: string, wish: Wish, from: number, to: number) => Promise<RunPart>,
@@ -57,6 +62,7 @@ function served(base) {
   };
   return {
     kind: "tensorboard",
+    about: null,
     overview: (since = null) => get(address("runs", { since })),
     run: (run, wish = {}) => get(address("run", { run, ...wish })),
     series: (run, wish, from, to) => {
@@ -99,35 +105,36 @@ async function get(address) {
   }
 }
 
-/** @returns {{overview: Overview, runs: Record<string, RunDetail>, compare?: Comparison}} */
+/** @returns {Report} */
 function readReport() {
   return JSON.parse(document.getElementById(REPORT_DATA)?.textContent ?? "{}");
 }
 
 /**
- * The JSON of a report: ``overview``, ``runs`` by name and, with every pair of runs, ``compare``.
- * @param {{overview: Overview, runs: Record<string, RunDetail>, compare?: Comparison}} data
+ * @param {Report} data
  * @returns {Source}
  */
 function embedded(data) {
   /** @param {string} name */
   const find = (name) => {
     const found = Object.hasOwn(data.runs, name) ? data.runs[name] : null;
-    if (!found) throw new SourceError(404, `This report holds no run “${name}”.`);
+    if (!found) throw new SourceError(404, `This report holds no curves of the run “${name}”.`);
     return found;
   };
   return {
     kind: "report",
+    about: data,
     overview: async () => data.overview,
     run: async (name) => find(name),
     series: async (name) => find(name),
     async compare(names) {
-      const all = data.compare ?? { schema_version: 1, runs: [], comparisons: [] };
-      const runs = all.runs.filter((row) => names.includes(row.run));
-      const missing = names.find((name) => !runs.some((row) => row.run === name));
-      if (missing !== undefined) throw new SourceError(404, `This report does not compare the run “${missing}”.`);
-      const kept = all.comparisons.filter(({ base, other }) => names.includes(base) && names.includes(other));
-      return { ...all, runs, comparisons: kept };
+      const chosen = data.overview.runs.filter((row) => names.includes(row.run));
+      const runs = chosen.map((row) => ({ ...row, series: find(row.run).series, applied: find(row.run).applied }));
+      const value = (/** @type {import("./contract.js").RunRow} */ row) =>
+        (row.best_value ?? Infinity) * (row.metrics.mode === "max" ? -1 : 1);
+      runs.sort((a, b) => value(a) - value(b));
+      const kept = data.comparisons.filter(({ base, other }) => names.includes(base) && names.includes(other));
+      return { schema_version: 1, runs, comparisons: kept };
     },
     folder: async () => null,
   };
