@@ -21,7 +21,9 @@ PACKAGE: Final = "overfit-monitor"
 ENTRY: Final = "index.js"
 # In the order in which they hold.
 STYLES: Final = ("vendor/uplot-1.6.32/uPlot.min.css", "base.css", "overview.css", "compare.css", "run.css")
-_IMPORT: Final = re.compile(r"""(?P<head>^\s*(?:import|export)\b[^"';]*?\bfrom\s*|^\s*import\s*)"(?P<path>\.[^"]+)"(?=;)""", re.M)
+# Comments are left out first, which also name modules.
+_COMMENT: Final = re.compile(r"/\*\*.*?\*/", re.S)
+_IMPORT: Final = re.compile(r"""(?P<head>\bfrom\s+|^import\s+|\bimport\()"(?P<path>\.{1,2}/[^"]+\.js)\"""", re.M)
 _START: Final = f'import {{ render }} from "{PACKAGE}/{ENTRY}";render();'
 _BOOT: Final = f"""\
 const start = document.createElement("script");
@@ -67,17 +69,23 @@ def _modules() -> Iterator[tuple[str, str]]:
     seen, wanted = {ENTRY}, [ENTRY]
     while wanted:
         place = wanted.pop()
-        folder = place.rpartition("/")[0]
-        found: list[str] = []
+        source, needed = _renamed(place)
+        yield place, source
+        wanted += [path for path in needed if path not in seen]
+        seen |= set(needed)
 
-        def named(match: re.Match[str], folder: str = folder, found: list[str] = found) -> str:
-            path = _resolved(folder, match["path"])
-            found.append(path)
-            return f'{match["head"]}"{PACKAGE}/{path}"'
 
-        yield place, _IMPORT.sub(named, _read(place))
-        wanted += [path for path in dict.fromkeys(found) if path not in seen]
-        seen |= set(found)
+def _renamed(place: str) -> tuple[str, list[str]]:
+    """Return the source of a module with its imports renamed, and the places of what it imports."""
+    folder = place.rpartition("/")[0]
+    needed: dict[str, None] = {}
+
+    def rename(match: re.Match[str]) -> str:
+        path = _resolved(folder, match["path"])
+        needed.setdefault(path)
+        return f'{match["head"]}"{PACKAGE}/{path}"'
+
+    return _IMPORT.sub(rename, _COMMENT.sub("", _read(place))), list(needed)
 
 
 def _resolved(folder: str, path: str) -> str:

@@ -16,7 +16,7 @@ from overfit_monitor.reports.base import Unjudged, printable
 from overfit_monitor.reports.bundle import bundle
 from overfit_monitor.view import payload
 from overfit_monitor.view.payload import ShownRun
-from overfit_monitor.view.series import spread, thin
+from overfit_monitor.view.series import plain, spread, thin
 
 MOST_DETAILED: Final = 200
 MOST_COMPARED: Final = 40
@@ -67,7 +67,7 @@ def render(
         "overview": overview,
         "runs": {name: _lighter(payload.details(by_name[name]), most) for name in kept},
         "left_out": [row["run"] for row in overview["runs"][MOST_DETAILED:]],
-        "compare": _compared([by_name[name] for name in kept[:MOST_COMPARED]], most),
+        "comparisons": _comparisons([by_name[name] for name in kept[:MOST_COMPARED]]),
     }
     return _document(data, errors, when)
 
@@ -78,17 +78,14 @@ def as_script(data: Mapping[str, Any]) -> str:
     return text.translate(_ESCAPED)
 
 
-def _compared(runs: Sequence[ShownRun], most: int) -> dict[str, Any]:
-    """Return the comparison of the runs, with that of every pair rather than with the best alone."""
-    content = payload.compare(runs)
-    order = [row["run"] for row in content["runs"]]
-    by_name = {run.name: run for run in runs}
-    pairs = []
-    for base, other in combinations(order, 2):
-        found = comparison.compare([by_name[base].measured], [by_name[other].measured])
-        pairs.append({"base": base, "other": other} | found.model_dump(mode="json"))
-    rows = [row | {"series": {split: _thinned(curve, most) for split, curve in row["series"].items()}} for row in content["runs"]]
-    return content | {"runs": rows, "comparisons": pairs}
+def _comparisons(runs: Sequence[ShownRun]) -> list[dict[str, Any]]:
+    """Return how much worse each run is than each better one, which a reader may put beside it."""
+    ordered = [row["run"] for row in payload.compare(runs)["runs"]] if runs else []
+    measured = {run.name: run.measured for run in runs}
+    return [
+        {"base": base, "other": other} | plain(comparison.compare([measured[base]], [measured[other]]).model_dump())
+        for base, other in combinations(ordered, 2)
+    ]
 
 
 def _lighter(detail: dict[str, Any], most: int) -> dict[str, Any]:
@@ -128,11 +125,11 @@ def _document(data: Mapping[str, Any], errors: Sequence[Unjudged], when: datetim
     ]
     body = [
         "<body>",
-        *_heading(data, when),
         *_unread(errors),
         *_left_out(data["left_out"]),
         '<p id="failed" class="notice" hidden>This browser cannot show the plots: it takes one of 2023 or later.</p>',
         "<noscript>",
+        *_heading(data, when),
         *_table(rows),
         "</noscript>",
         f'<script type="application/json" id="overfit-monitor-data">{as_script(data)}</script>',
@@ -148,10 +145,8 @@ def _heading(data: Mapping[str, Any], when: datetime) -> list[str]:
     count = len(data["overview"]["runs"])
     about = f"{count} {'run' if count == 1 else 'runs'}, judged {when:%Y-%m-%d %H:%M} by overfit-monitor"
     return [
-        '<header class="report-head">',
-        f"<p><strong>{_text(data['title'])}</strong></p>",
-        f'<p class="quiet">{about} {command}</p>',
-        "</header>",
+        f"<h1>{_text(data['title'])}</h1>",
+        f"<p>{about} {command}</p>",
     ]
 
 

@@ -16,7 +16,7 @@ import { decades, valueRange } from "./panel-scale.js";
  * @typedef {{
  *   hover: (panel: Panel, left: number) => void, select: (from: number, to: number) => void,
  *   reset: () => void, toggle: (curve: string) => void, save: (panel: Panel) => void,
- *   drawn: (chart: any, plot: Plot) => void,
+ *   drawn?: (chart: any, plot: Plot) => void,
  * }} Handlers
  * @typedef {ReturnType<typeof createPanel>} Panel
  */
@@ -25,6 +25,7 @@ import { decades, valueRange } from "./panel-scale.js";
 const Uplot = /** @type {any} */ (UPlot);
 const AXIS_WIDTH = 62;
 const FEW_POINTS = 25;
+const DENSE = 800;
 const BAND = "band";
 const KEYS = "Arrow keys read out the points, plus and minus zoom, Escape shows the whole run.";
 
@@ -109,7 +110,7 @@ export function createPanel(plot, look, on) {
   /** @param {any} u */
   function drawn(u) {
     paintAbove(u, { plot: shown, look: seen, palette });
-    on.drawn(u, shown);
+    on.drawn?.(u, shown);
   }
 
   /** @param {number} low @param {number} high @returns {[number, number]} */
@@ -135,7 +136,8 @@ export function createPanel(plot, look, on) {
       stroke: palette[curve.ink],
       width: behind ? 1 : curve.width,
       alpha: behind ? 0.3 : 1,
-      dash: behind ? undefined : curve.dash,
+      // Of a dense, jagged line dashes would leave dots.
+      dash: behind || curve.columns.steps.length > DENSE ? undefined : curve.dash,
       points: { show: curve.columns.steps.length <= FEW_POINTS && !behind, dash: [], size: 5 },
       ...(curve.stepped ? { paths: Uplot.paths.stepped({ align: 1 }) } : {}),
       ...(curve.id === shown.fill && !behind ? { fill: palette["--gap-fill"], fillTo: 0 } : {}),
@@ -262,7 +264,7 @@ export function createPanel(plot, look, on) {
  * @param {Look} look
  */
 function formOf({ curves, band, height }, { axis, log, weight, hidden }) {
-  const each = curves.map((curve) => [curve.id, curve.label, curve.columns.steps.length <= FEW_POINTS]);
+  const each = curves.map((curve) => [curve.id, curve.label, curve.columns.steps.length <= FEW_POINTS, curve.columns.steps.length > DENSE]);
   return JSON.stringify([each, band !== null, height, axis.kind, log, weight > 0, [...hidden].sort()]);
 }
 
