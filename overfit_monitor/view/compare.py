@@ -28,7 +28,7 @@ def compare(runs: Iterable[ShownRun]) -> dict[str, Any]:
     ordered = sorted(given, key=lambda run: run.measured.value is None or run.measured.metric != common)
     return {
         "schema_version": 1,
-        "runs": [row(run) | {"series": _curves(run)} for run in ordered],
+        "runs": [row(run) | {"series": _curves(run), "applied": _applied(run)} for run in ordered],
         "comparisons": [_pair(ordered[0], other) for other in ordered[1:]],
     }
 
@@ -41,6 +41,10 @@ def _pair(base: ShownRun, other: ShownRun) -> dict[str, Any]:
 
 def _curves(run: ShownRun) -> dict[str, Any]:
     return {"val": run.curves.val.plain(), "train": run.curves.train.plain()}
+
+
+def _applied(run: ShownRun) -> list[Any]:
+    return [plain(change.model_dump()) for change in run.applied]
 
 
 def _by_value(run: ShownRun) -> tuple[float, str]:

@@ -5,15 +5,16 @@
  * @typedef {"min" | "max"} Mode
  * @typedef {{train: string | null, val: string | null, mode: Mode, also?: Record<string, Mode>}} Metrics
  * @typedef {{
- *   run: string, version: string | number, verdict: string | null, severity: string | null,
+ *   run: string, version: string | number, pending?: boolean, verdict: string | null, severity: string | null,
  *   onset_step: number | null, alarm_step: number | null, best_step: number | null, stop_step: number | null,
  *   last_step: number | null, evaluations: number, metrics: Metrics, train_tag: string | null, val_tag: string | null,
  *   best_value: number | null, last_value: number | null, loss_lost: number | null, noise: number | null,
  *   recommendation: string | null, message: string | null, cannot_judge: string | null, sampled: boolean,
  *   sparkline: (number | null)[], sparkline_train: (number | null)[], alerts: number, last_time: number | null,
- * }} RunRow A verdict of null is still to come.
+ * }} RunRow `feed.js` puts null for a verdict that is still to come.
  * @typedef {{
  *   schema_version: number, token: string, complete: boolean, runs: RunRow[], removed: string[],
+ *   total?: number, pending?: number, more?: boolean,
  * }} Overview With `complete` false only what has changed since the token that was sent.
  *
  * @typedef {{steps: number[], values: (number | null)[], times: number[] | null}} Curve

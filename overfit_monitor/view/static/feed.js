@@ -4,11 +4,11 @@
  * @typedef {import("./contract.js").RunRow} RunRow
  * @typedef {(changed: Set<string>, before: Map<string, RunRow>) => void} News What has changed, and all rows before.
  * @typedef {{
- *   rows: () => RunRow[], row: (run: string) => RunRow | undefined,
+ *   rows: () => RunRow[], row: (run: string) => RunRow | undefined, unfinished: () => boolean,
  *   refresh: () => Promise<Set<string>>,
  *   onFirst: (callback: () => void) => void, onNews: (callback: News) => void,
  * }} Feed `refresh` gives the names of the runs that have changed or gone; `onFirst` follows the first answer, `onNews`
- *   each later one in which something has changed.
+ *   each later one in which something has changed; `unfinished` while some runs wait for their verdicts.
  */
 
 /**
@@ -21,6 +21,7 @@ export function createFeed(source) {
   /** @type {string | null} */
   let token = null;
   let known = false;
+  let unfinished = false;
   /** @type {Promise<Set<string>> | null} */
   let under = null;
   /** @type {News[]} */
@@ -29,16 +30,29 @@ export function createFeed(source) {
   const first = [];
 
   async function ask() {
-    const answer = await source.overview(token);
+    const changed = new Set();
+    let answer;
+    do {
+      answer = await source.overview(token);
+      for (const name of take(answer)) changed.add(name);
+    } while (answer.more && answer.runs.length);
+    return changed;
+  }
+
+  /**
+   * @param {import("./contract.js").Overview} answer
+   */
+  function take(answer) {
     const before = rows;
     const whole = answer.complete ?? true;
     const latest = whole ? new Map() : new Map(rows);
-    for (const row of answer.runs) latest.set(row.run, settled(row, before.get(row.run)));
+    for (const row of answer.runs) latest.set(row.run, settled(plain(row), before.get(row.run)));
     for (const name of answer.removed ?? []) latest.delete(name);
     const changed = new Set([...latest.keys()].filter((name) => latest.get(name) !== before.get(name)));
     for (const name of before.keys()) if (!latest.has(name)) changed.add(name);
     rows = latest;
     token = answer.token ?? null;
+    unfinished = (answer.pending ?? 0) > 0;
     if (!known) for (const callback of first) callback();
     else if (changed.size) for (const callback of news) callback(changed, before);
     known = true;
@@ -48,6 +62,7 @@ export function createFeed(source) {
   return {
     rows: () => [...rows.values()],
     row: (run) => rows.get(run),
+    unfinished: () => unfinished,
     onFirst: (callback) => void first.push(callback),
     onNews: (callback) => void news.push(callback),
     refresh() {
@@ -65,4 +80,13 @@ export function createFeed(source) {
  */
 function settled(row, before) {
   return before && row.version !== undefined && row.version === before.version ? before : row;
+}
+
+/**
+ * A run that is not judged yet has no verdict here, whatever stands in its place.
+ * @param {RunRow} row
+ * @returns {RunRow}
+ */
+function plain(row) {
+  return row.pending ? { ...row, verdict: null, severity: null, message: null, cannot_judge: null } : row;
 }

@@ -28,6 +28,8 @@ import { verdictLabel } from "./verdict.js";
  */
 
 const SOON_MS = 5_000;
+const UNFINISHED_MS = 500;
+const TICK_MS = 250;
 const HIDDEN_MS = 30_000;
 // News take at most a tenth of the server's time.
 const SHARE = 10;
@@ -49,6 +51,7 @@ export function createShell(context) {
   let turn = 0;
   let pause = SOON_MS;
   let asked = 0;
+  let busy = 0;
 
   const banner = h("div", { role: "alert" });
   const screen = h("main", {});
@@ -76,16 +79,21 @@ export function createShell(context) {
     onReload(() => void follow());
     new IntersectionObserver(([entry]) => {
       visible = entry.isIntersecting;
-      if (visible && Date.now() - asked > pause) void follow();
+      if (due()) void follow();
     }).observe(screen);
-    setInterval(() => due() && void follow(), 1000);
+    setInterval(() => due() && void follow(), TICK_MS);
   }
   head.show(view.key);
   void show();
 
   function due() {
     const looking = visible && document.visibilityState === "visible";
-    return Date.now() - asked > (looking ? pause : alerts.on() ? Math.max(pause, HIDDEN_MS) : Infinity);
+    return !busy && Date.now() - asked > (looking ? pause : alerts.on() ? Math.max(pause, HIDDEN_MS) : Infinity);
+  }
+
+  /** @param {number} from When it was asked. */
+  function patience(from) {
+    return Math.max(feed.unfinished() ? UNFINISHED_MS : SOON_MS, SHARE * (Date.now() - from));
   }
 
   /** @param {State} [before] What was open, where the reader comes from another page. */
@@ -104,17 +112,21 @@ export function createShell(context) {
   async function refresh() {
     const mine = ++turn;
     const from = (asked = Date.now());
+    busy += 1;
     try {
-      const seen = versionsOf(view.runs);
+      const { runs } = view;
+      const seen = runs.map((run) => feed.row(run)?.version);
       const answer = await view.ask();
-      pause = Math.max(SOON_MS, SHARE * (Date.now() - from));
+      pause = patience(from);
       if (mine !== turn) return;
-      versions = seen;
+      versions = JSON.stringify(runs.map((run, i) => seen[i] ?? versionIn(answer, run) ?? null));
       if (page) page.update(answer);
       else await open(answer, mine);
       if (mine === turn) settled();
     } catch (error) {
       if (mine === turn) fail(error);
+    } finally {
+      busy -= 1;
     }
   }
 
@@ -128,20 +140,34 @@ export function createShell(context) {
     page = made;
     screen.replaceChildren(made.element);
     made.route?.(router.state());
+    // What the next click needs, once there is nothing better to do.
+    (window.requestIdleCallback ?? setTimeout)(() => void Promise.allSettled([import("./runview.js"), import("./compare.js")]));
   }
 
   /** Asks what has changed, and for the page's answer where that concerns it. */
   async function follow() {
     if (!page || view.key === "overview") return refresh();
     const from = (asked = Date.now());
+    busy += 1;
     try {
       await feed.refresh();
-      pause = Math.max(SOON_MS, SHARE * (Date.now() - from));
+      pause = patience(from);
     } catch (error) {
       return fail(error);
+    } finally {
+      busy -= 1;
     }
     if (versionsOf(view.runs) === versions) settled();
     else await refresh();
+  }
+
+  /**
+   * @param {any} answer
+   * @param {string} run
+   */
+  function versionIn(answer, run) {
+    const found = answer.run === run ? answer : answer.runs?.find((/** @type {any} */ row) => row.run === run);
+    return found?.version;
   }
 
   function settled() {
@@ -223,7 +249,7 @@ function viewOf(context) {
       waiting: `Judging ${runName(run)} …`,
       runs: [run],
       ask: () => source.run(run, wish),
-      make: async (detail) => (await import("./runview.js")).createRunView({ ...context, run, detail }),
+      make: async (detail) => (await loaded(import("./runview.js"))).createRunView({ ...context, run, detail }),
     };
   }
   if (state.page === "compare") {
@@ -233,8 +259,8 @@ function viewOf(context) {
       wish: JSON.stringify(runs),
       waiting: "Comparing …",
       runs,
-      ask: async () => (runs.length ? source.compare(runs) : { schema_version: 1, runs: [], comparisons: [] }),
-      make: async (comparison) => (await import("./compare.js")).createCompare({ ...context, comparison }),
+      ask: async () => (runs.length > 1 ? source.compare(runs) : { schema_version: 1, runs: [], comparisons: [] }),
+      make: async (comparison) => (await loaded(import("./compare.js"))).createCompare({ ...context, comparison }),
     };
   }
   return {
@@ -245,4 +271,15 @@ function viewOf(context) {
     ask: () => feed.refresh(),
     make: () => createOverview(context),
   };
+}
+
+/**
+ * @template Module
+ * @param {Promise<Module>} module
+ * @returns {Promise<Module>}
+ */
+function loaded(module) {
+  return module.catch(() => {
+    throw new SourceError(0, GONE);
+  });
 }

@@ -9,8 +9,9 @@
  * @typedef {import("./contract.js").Wish} Wish
  * @typedef {{
  *   title: string, written: string, command: string | null, overview: Overview, runs: Record<string, RunDetail>,
- *   left_out: string[], comparisons: import("./contract.js").Pairing[],
- * }} Report The JSON of a report; `left_out` are runs that have a row and nothing else.
+ *   left_out?: string[], compare?: Comparison,
+ * }} Report The JSON of a report; `left_out` are runs that have a row and nothing else, and `compare` has every pair of
+ *   the runs in it.
  * @typedef {{
  *   kind: "tensorboard" | "report",
  *   about: Pick<Report, "title" | "written" | "command"> | null,
@@ -118,8 +119,12 @@ function embedded(data) {
   /** @param {string} name */
   const find = (name) => {
     const found = Object.hasOwn(data.runs, name) ? data.runs[name] : null;
-    if (!found) throw new SourceError(404, `This report holds no curves of the run “${name}”.`);
-    return found;
+    if (found) return found;
+    const kept = Object.keys(data.runs).length;
+    const why = data.left_out?.includes(name)
+      ? `This report keeps the curves of its ${kept} worst runs only; write one of “${name}” alone to see it.`
+      : `This report holds no run “${name}”.`;
+    throw new SourceError(404, why);
   };
   return {
     kind: "report",
@@ -128,13 +133,12 @@ function embedded(data) {
     run: async (name) => find(name),
     series: async (name) => find(name),
     async compare(names) {
-      const chosen = data.overview.runs.filter((row) => names.includes(row.run));
-      const runs = chosen.map((row) => ({ ...row, series: find(row.run).series, applied: find(row.run).applied }));
-      const value = (/** @type {import("./contract.js").RunRow} */ row) =>
-        (row.best_value ?? Infinity) * (row.metrics.mode === "max" ? -1 : 1);
-      runs.sort((a, b) => value(a) - value(b));
-      const kept = data.comparisons.filter(({ base, other }) => names.includes(base) && names.includes(other));
-      return { schema_version: 1, runs, comparisons: kept };
+      const all = data.compare ?? { schema_version: 1, runs: [], comparisons: [] };
+      const missing = names.find((name) => !all.runs.some(({ run }) => run === name));
+      if (missing !== undefined) throw new SourceError(404, `This report does not compare the run “${missing}”.`);
+      const runs = all.runs.filter(({ run }) => names.includes(run));
+      const comparisons = all.comparisons.filter(({ base, other }) => names.includes(base) && names.includes(other));
+      return { ...all, runs, comparisons };
     },
     folder: async () => null,
   };
