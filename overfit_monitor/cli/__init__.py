@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "check": "judge runs from their logs",
     "baseline": "write down what runs are like, for 'check --baseline'",
     "schema": "print the JSON schemas of reports and settings",
+    "report": "write an HTML file with plots and advice",
     "replay": "compare stopping policies on past runs",
     "demo": "watch a small network overfit, live (needs the extra 'demo')",
 }

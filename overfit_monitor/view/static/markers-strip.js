@@ -51,7 +51,7 @@ export function createStrip(explain) {
     const inside = found.filter(({ x }) => x >= left - 1 && x <= left + width + 1).sort((a, b) => a.x - b.x);
     const labels = inside.map(({ marks, x }) => {
       const names = marks.map((mark) => h("b", { class: `ink-${mark.kind}` }, KINDS[mark.kind].label));
-      const button = label(marks, "main", ...names, placeOf(marks[0]));
+      const button = label(marks, "main", ...names, placeOf(marks[0], look.marked));
       element.append(button);
       return { button, x, ink: marks[0].kind, start: Math.min(x - 4, element.clientWidth - button.offsetWidth), width: button.offsetWidth };
     });
