@@ -77,22 +77,31 @@ def tables() -> ExampleTables:
         ClassRow(label=0, n=42, loss=0.8, change=-0.1, change_error=0.05),
     ]
     return ExampleTables(
-        step=EPOCHS - 1, best_step=TURN, worst=tuple(rows), risen=tuple(rows), classes=tuple(classes), mislabelled=tuple(rows[:1])
+        step=EPOCHS - 1,
+        best_step=TURN,
+        worst=tuple(rows),
+        risen=tuple(rows),
+        classes=tuple(classes),
+        mislabelled=tuple(rows[:1]),
     )
 
 
 def full_run(name: str = "digits/everything", count: int = EPOCHS, **fields: Any) -> ShownRun:
     """Return the run as it is shown, with alerts, an applied change and tables."""
     given = observations(count)
-    diagnosis = Monitor().replay(given).model_copy(
-        update={"run": name, "recommendations": advice(), "notes": ("line 7 of <log> & more was damaged",)}
+    diagnosis = (
+        Monitor()
+        .replay(given)
+        .model_copy(update={"run": name, "recommendations": advice(), "notes": ("line 7 of <log> & more was damaged",)})
     )
     alert = diagnosis.findings[0]
     told: dict[str, Any] = {
         "tags": {"train": "loss/train", "val": "loss/val"},
         "labels": ("loss/train", "loss/val", "accuracy/val"),
         "alerts": (alert,),
-        "applied": (AppliedChange(id="weight_decay", step=50, before={"weight_decay": 0.0}, after={"weight_decay": 0.3}),),
+        "applied": (
+            AppliedChange(id="weight_decay", step=50, before={"weight_decay": 0.0}, after={"weight_decay": 0.3}),
+        ),
         "examples": tables(),
         "times": {step: 1.7e9 + 30.0 * step for step in range(count)},
         "exact_possible": True,

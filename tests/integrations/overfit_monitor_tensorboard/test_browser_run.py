@@ -52,7 +52,9 @@ class View:
         self.page.goto("about:blank")
         self.page.goto(f"{self.stage.address}#run={quote(shown.name, safe='')}{more}")
         self.page.wait_for_selector(".run-view .summary")
-        self.page.wait_for_function("document.querySelectorAll('.u-over').length === document.querySelectorAll('.panel').length")
+        self.page.wait_for_function(
+            "document.querySelectorAll('.u-over').length === document.querySelectorAll('.panel').length"
+        )
         return detail
 
     def setting(self, name: str) -> str | None:
@@ -204,7 +206,7 @@ def test_zoom_asks_for_finer_points_where_they_were_thinned(view: View) -> None:
     view.show(made.full_run(count=3000))
     view.drag(0.5, 0.6)
     view.page.wait_for_function("performance.getEntriesByType('resource').some(e => e.name.includes('/series'))")
-    route, query = next(asked for asked in view.stage.asked if asked[0] == "series")
+    _, query = next(asked for asked in view.stage.asked if asked[0] == "series")
     assert (query["from"], query["to"]) == ([view.setting("from")], [view.setting("to")])
 
 

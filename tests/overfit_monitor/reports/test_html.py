@@ -21,7 +21,7 @@ from overfit_monitor.reports import bundle, html
 from overfit_monitor.reports.base import Unjudged
 from overfit_monitor.view.payload import ShownRun, show
 
-HOSTILE = '</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>"\'&\u2028'
+HOSTILE = "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>\"'&\u2028"
 STATIC = Path(bundle.__file__).parent.parent / "view" / "static"
 
 
@@ -61,7 +61,9 @@ def test_report_holds_table_curves_and_advice_of_every_run() -> None:
 
 
 def test_reader_without_scripts_gets_the_verdicts() -> None:
-    page = html.render([run(HOSTILE, rise=0.1)], errors=[Unjudged(source=HOSTILE, message="was <cut> off")], title=HOSTILE)
+    page = html.render(
+        [run(HOSTILE, rise=0.1)], errors=[Unjudged(source=HOSTILE, message="was <cut> off")], title=HOSTILE
+    )
     plain = re.search(r"<noscript>(.*?)</noscript>", page, re.S)
     assert plain
     cells = [unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", plain.group(1), re.S)]
@@ -132,7 +134,9 @@ def test_command_says_what_it_could_not_judge(tmp_path: Path, capsys: pytest.Cap
     assert "--output" in capsys.readouterr().err
 
 
-def test_command_obeys_settings_and_prints_to_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_obeys_settings_and_prints_to_standard_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines = [f"{i},{0.5 + i / 100},{0.5 + i / 100 - 0.02 * max(0, i - 15)}" for i in range(30)]
     (tmp_path / "acc.csv").write_text("\n".join(["epoch,a,b", *lines]))
     given_names = ["--train", "a", "--val", "b", "--mode", "max"]
