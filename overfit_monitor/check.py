@@ -55,7 +55,7 @@ def check(
         except OverfitMonitorError as error:
             errors.append(Unjudged(source=run.source, run=run.name, message=str(error)))
             continue
-        checked.append(judge(diagnosis, limit or Limit(), hint=_hint(run)))
+        checked.append(judge(diagnosis, limit or Limit(), hint=hint(run)))
         if curves is not None and diagnosis.metrics.val is not None:
             curves[run.name] = _curve(run, diagnosis.metrics.val)
     return conclude(checked, errors)
@@ -71,12 +71,21 @@ def diagnose_run(run: Run, settings: Mapping[str, Any]) -> Diagnosis:
     Raises:
         UsageError: The metric is not among those of the run, or its direction is unknown.
     """
+    return named(Monitor(facts=run.facts, **settings_for(run, settings)).replay(run.observations), run)
+
+
+def settings_for(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a run is judged by: those given go before its own, the metric by its name there."""
     together = layered(run.settings, settings)
     if together.get("metric") is not None:
         together["metric"] = _metric_of(together["metric"], run)
-    diagnosis = Monitor(facts=run.facts, **together).replay(run.observations)
-    named = {"run": run.name, "source": run.source, "notes": run.notes + diagnosis.notes}
-    return diagnosis.model_copy(update=named)
+    return together
+
+
+def named(diagnosis: Diagnosis, run: Run) -> Diagnosis:
+    """Return the diagnosis with the run's name, where it was read, and what was wrong there."""
+    update = {"run": run.name, "source": run.source, "notes": run.notes + diagnosis.notes}
+    return diagnosis.model_copy(update=update)
 
 
 def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +105,8 @@ def _metric_of(asked: str, run: Run) -> str:
     return told.metric if asked not in names and told and told.metric in names else asked
 
 
-def _hint(run: Run) -> str:
+def hint(run: Run) -> str:
+    """Return what to add to the reason where a run has no validation metric: what it has instead, and what to type."""
     names = sorted({name for observation in run.observations[:100] for name in observation.train})
     seen = f"; train metrics: {', '.join(map(repr, names))}" if names else ""
     told = "" if run.source.endswith(FILE_NAME) else "; a column or tag with another name is chosen with --val"

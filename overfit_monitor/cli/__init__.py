@@ -23,6 +23,7 @@ from overfit_monitor.errors import OverfitMonitorError
 # In the order in which the help lists them; the module has the name of the command.
 COMMANDS: Final = {
     "check": "judge runs from their logs",
+    "watch": "follow logs that grow, and end with the verdict",
     "replay": "compare stopping policies on past runs",
     "demo": "watch a small network overfit, live (needs the extra 'demo')",
 }

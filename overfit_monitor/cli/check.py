@@ -47,7 +47,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file, or folder with any number of runs")
     _add_report(parser)
     add_compared(parser)
-    _add_settings(parser)
+    add_settings(parser)
     parser.add_argument(
         "--facts", type=Path, metavar="FILE", help="YAML, TOML or JSON with what is known of model, optimizer and data"
     )
@@ -86,7 +86,8 @@ def _add_report(check: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_settings(check: argparse.ArgumentParser) -> None:
+def add_settings(check: argparse.ArgumentParser) -> None:
+    """Add the arguments of the stopping policy."""
     stopping = check.add_argument_group("stopping policy, as in Keras")
     stopping.add_argument("--patience", type=int, metavar="N", help="default: stop on evidence, not on a count")
     stopping.add_argument("--min-delta", type=float, metavar="X", help="smallest change that is an improvement")

@@ -1,0 +1,223 @@
+"""Files that grow: read again when they changed, and judged as `overfit_monitor.check.check` judges them.
+
+Nothing is asked of the operating system but the size and the time of the files, which works on every disk. A look
+reads what changed as a whole, with the reader that `check` uses, so that a verdict is that of `check` on the same
+content by construction; only the analysis goes on where it was. What a look costs is bounded in time by whoever
+asks for it: see `Follower.cost`.
+
+What a writer has not finished is not judged. The line at the end of a text file that is not ended yet waits for its
+end, since ``0.12`` may be on its way to ``0.1234e-3``; and a file that could be read before and cannot now, because it
+is being written anew, is given `SETTLED` seconds. At the end (`Follower.finish`) everything counts as it stands.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, Literal, final
+
+from overfit_monitor.check import hint
+from overfit_monitor.errors import OverfitMonitorError
+from overfit_monitor.facts import Facts
+from overfit_monitor.facts_file import completed
+from overfit_monitor.following.files import Mark, copy_of_whole_lines, marks, torn
+from overfit_monitor.following.growing import GrowingRun, Points
+from overfit_monitor.gate import Limit, conclude, judge
+from overfit_monitor.monitor import Monitor
+from overfit_monitor.readers import Problem, Run, read_runs
+from overfit_monitor.readers.pairing import Names
+from overfit_monitor.reports.base import CheckedRun, CheckResult, Unjudged
+
+SETTLED: Final = 5.0
+State = Literal["there", "being written", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedRun:
+    """One run as it stood at a look.
+
+    Attributes:
+        checked: What `check` says of it.
+        train: Points of the compared train metric.
+        val: Points of the compared validation metric.
+        grown: When it was last seen to grow, by the follower's clock; None if it never was.
+        restarts: How often it began anew.
+        state: Whether its file is there, is being written anew (then it is as it was before), or is gone (it is as it
+            was last).
+    """
+
+    checked: CheckedRun
+    train: Points
+    val: Points
+    grown: float | None = None
+    restarts: int = 0
+    state: State = "there"
+
+    @property
+    def name(self) -> str:
+        """Name of the run, or else where it was read."""
+        return self.checked.run or self.checked.source or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Everything as it stood at one time.
+
+    Attributes:
+        result: The result, the same as that of `check` on what was judged.
+        runs: Every run in it, in the same order.
+    """
+
+    result: CheckResult
+    runs: Sequence[FollowedRun]
+
+
+@final
+class Follower:
+    """Looks at files and folders that grow.
+
+    Args:
+        paths: Files and folders; they need not be there yet.
+        settings: Fields of `MonitorConfig`; they go before those that a journal holds.
+        names: What is compared with what, None to go by the names in the files.
+        limit: What makes a run fail, None for a finding of severity ``error``.
+        facts: What the user says of model, optimizer and data.
+        clock: Seconds that never go back.
+
+    Raises:
+        UsageError: A setting is unknown or cannot be right.
+    """
+
+    def __init__(
+        self,
+        paths: Iterable[str | PathLike[str]],
+        *,
+        settings: Mapping[str, Any] | None = None,
+        names: Names | None = None,
+        limit: Limit | None = None,
+        facts: Facts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        Monitor(**(settings or {}))
+        self.cost = 0.0
+        self._paths = list(paths)
+        self._settings, self._names, self._facts = dict(settings or {}), names, facts
+        self._limit = limit or Limit()
+        self._clock = clock
+        self._marks: dict[Path, Mark] | None = None
+        self._changed: dict[Path, float] = {}
+        self._waiting = False
+        self._growing: dict[tuple[str, str], GrowingRun] = {}
+        self._runs: dict[tuple[str, str], FollowedRun] = {}
+
+    def look(self) -> Look | None:
+        """Look again, and return what there is; None where nothing changed since the look before.
+
+        Afterwards ``cost`` is the seconds that this look took.
+        """
+        begun = self._clock()
+        before = marks(map(Path, self._paths))
+        changed = before != self._marks
+        if changed or self._waiting:
+            self._note(before, begun)
+            look = self._look(before, last=False)
+            self._marks = before
+            self.cost = self._clock() - begun
+            return look
+        self.cost = self._clock() - begun
+        return None
+
+    def finish(self) -> Look:
+        """Look a last time, with everything as it stands, half-written lines too, as `check` would find it."""
+        return self._look(marks(map(Path, self._paths)), last=True)
+
+    def _note(self, now: Mapping[Path, Mark], at: float) -> None:
+        for path, mark in now.items():
+            if self._marks is None or self._marks.get(path) != mark:
+                self._changed[path] = at
+        self._changed = {path: at for path, at in self._changed.items() if path in now}
+
+    def _look(self, before: Mapping[Path, Mark], *, last: bool) -> Look:
+        self._waiting = False
+        runs, problems = read_runs(self._paths, names=self._names)
+        if not last:
+            runs, more = self._whole_lines(runs, before)
+            problems = [*problems, *more]
+        errors: list[Unjudged] = []
+        found: dict[tuple[str, str], FollowedRun] = {}
+        for run in runs:
+            try:
+                found[run.source, run.name] = self._judge(run)
+            except OverfitMonitorError as error:
+                errors.append(Unjudged(source=run.source, run=run.name, message=str(error)))
+        errors += self._unread(problems, found, last=last)
+        errors = self._keep_gone(found, errors)
+        self._runs = found
+        self._growing = {key: growing for key, growing in self._growing.items() if key in found}
+        return Look(conclude([run.checked for run in found.values()], errors), tuple(found.values()))
+
+    def _whole_lines(self, runs: Sequence[Run], before: Mapping[Path, Mark]) -> tuple[list[Run], list[Problem]]:
+        """Return the runs as they are without half-written lines, and what cannot be read without them."""
+        after = marks(map(Path, self._paths))
+        sources = {run.source: Path(run.source) for run in runs}
+        unfinished = {
+            source
+            for source, path in sources.items()
+            if path in after and (torn(path) or before.get(path) != after[path])
+        }
+        whole: list[Run] = [run for run in runs if run.source not in unfinished]
+        problems: list[Problem] = []
+        for source in unfinished:
+            named = [run for run in runs if run.source == source]
+            with TemporaryDirectory() as folder:
+                read, why = self._read_copy(sources[source], Path(folder))
+            whole += [replace(run, name=now.name, source=source) for run, now in zip(read, named, strict=False)]
+            problems += [Problem(source, message) for message in why]
+        order = {(run.source, run.name): place for place, run in enumerate(runs)}
+        return sorted(whole, key=lambda run: order[run.source, run.name]), problems
+
+    def _read_copy(self, path: Path, folder: Path) -> tuple[list[Run], list[str]]:
+        try:
+            copy = copy_of_whole_lines(path, folder)
+        except OSError as error:
+            return [], [error.strerror or str(error)]
+        runs, problems = read_runs([copy], names=self._names)
+        return runs, [problem.message for problem in problems]
+
+    def _judge(self, run: Run) -> FollowedRun:
+        key = (run.source, run.name)
+        known = run if self._facts is None else replace(run, facts=completed(run.facts, self._facts))
+        growing = self._growing.setdefault(key, GrowingRun())
+        diagnosis = growing.take(known, self._settings)
+        checked = judge(diagnosis, self._limit, hint=hint(run))
+        before = self._runs.get(key)
+        grown = None if before is None else before.grown
+        if self._marks is not None and (before is None or before.checked.step != checked.step):
+            grown = self._clock()
+        return FollowedRun(checked, growing.train, growing.val, grown, growing.restarts)
+
+    def _unread(
+        self, problems: Sequence[Problem], found: dict[tuple[str, str], FollowedRun], *, last: bool
+    ) -> list[Unjudged]:
+        """Return what could not be read, without what was read before and is being written anew."""
+        errors = []
+        for problem in problems:
+            was = {key: run for key, run in self._runs.items() if key[0] == problem.source and run.state != "gone"}
+            changed = self._changed.get(Path(problem.source))
+            if was and not last and changed is not None and self._clock() - changed < SETTLED:
+                found |= {key: replace(run, state="being written") for key, run in was.items()}
+                self._waiting = True
+            else:
+                errors.append(Unjudged(source=problem.source, message=problem.message))
+        return errors
+
+    def _keep_gone(self, found: dict[tuple[str, str], FollowedRun], errors: list[Unjudged]) -> list[Unjudged]:
+        """Keep the runs whose file is gone: what they said still holds of the training. Return the other errors."""
+        gone = {key: run for key, run in self._runs.items() if key not in found and not Path(key[0]).exists()}
+        found |= {key: replace(run, state="gone") for key, run in gone.items()}
+        places = {place for source, _ in gone for place in (source, *map(str, Path(source).parents))}
+        return [error for error in errors if error.source.rstrip("/") not in places]
