@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -158,7 +159,7 @@ def _acts(options: argparse.Namespace, process: OtherProcess | None) -> Sequence
 
 
 def _live(options: argparse.Namespace) -> bool:
-    return not options.plain and shows_color(sys.stderr)
+    return not options.plain and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class Lines:
         found = [each for each in news if each.kind == "found"]
         for each in news:
             if each.kind != "found" or len(found) <= MOST_FOUND:
-                self.say(_line(each))
+                self.say(news_line(each))
         if len(found) > MOST_FOUND:
             self.say(f"{len(found)} runs found: {_counted(look)}")
         self._steps |= {each.run.name: each.run.checked.step for each in found if each.run}
@@ -77,7 +77,8 @@ def standing(run: FollowedRun) -> str:
     return ", ".join(parts)
 
 
-def _line(news: News) -> str:
+def news_line(news: News) -> str:
+    """Return what is new in one line, with the name of the run."""
     loud = f"{_LOUD[news.kind]}: " if news.kind in _LOUD else ""
     if news.run is None:
         return f"{loud}{news.text}"
