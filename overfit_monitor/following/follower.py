@@ -13,7 +13,8 @@ is being written anew, is given `SETTLED` seconds. At the end (`Follower.finish`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -34,6 +35,7 @@ from overfit_monitor.reports.base import CheckedRun, CheckResult, Unjudged
 
 SETTLED: Final = 5.0
 State = Literal["there", "being written", "gone"]
+Key = tuple[str, int]  # the source, and which run in it: names change when another file has the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class FollowedRun:
     """One run as it stood at a look.
 
     Attributes:
+        key: What tells it from others: where it was read, and the how-manieth run there.
         checked: What `check` says of it.
         train: Points of the compared train metric.
         val: Points of the compared validation metric.
@@ -50,6 +53,7 @@ class FollowedRun:
             was last).
     """
 
+    key: Key
     checked: CheckedRun
     train: Points
     val: Points
@@ -111,8 +115,8 @@ class Follower:
         self._marks: dict[Path, Mark] | None = None
         self._changed: dict[Path, float] = {}
         self._waiting = False
-        self._growing: dict[tuple[str, str], GrowingRun] = {}
-        self._runs: dict[tuple[str, str], FollowedRun] = {}
+        self._growing: dict[Key, GrowingRun] = {}
+        self._runs: dict[Key, FollowedRun] = {}
 
     def look(self) -> Look | None:
         """Look again, and return what there is; None where nothing changed since the look before.
@@ -148,10 +152,10 @@ class Follower:
             runs, more = self._whole_lines(runs, before)
             problems = [*problems, *more]
         errors: list[Unjudged] = []
-        found: dict[tuple[str, str], FollowedRun] = {}
-        for run in runs:
+        found: dict[Key, FollowedRun] = {}
+        for key, run in _keyed(runs):
             try:
-                found[run.source, run.name] = self._judge(run)
+                found[key] = self._judge(key, run)
             except OverfitMonitorError as error:
                 errors.append(Unjudged(source=run.source, run=run.name, message=str(error)))
         errors += self._unread(problems, found, last=last)
@@ -188,8 +192,7 @@ class Follower:
         runs, problems = read_runs([copy], names=self._names)
         return runs, [problem.message for problem in problems]
 
-    def _judge(self, run: Run) -> FollowedRun:
-        key = (run.source, run.name)
+    def _judge(self, key: Key, run: Run) -> FollowedRun:
         known = run if self._facts is None else replace(run, facts=completed(run.facts, self._facts))
         growing = self._growing.setdefault(key, GrowingRun())
         diagnosis = growing.take(known, self._settings)
@@ -198,11 +201,9 @@ class Follower:
         grown = None if before is None else before.grown
         if self._marks is not None and (before is None or before.checked.step != checked.step):
             grown = self._clock()
-        return FollowedRun(checked, growing.train, growing.val, grown, growing.restarts)
+        return FollowedRun(key, checked, growing.train, growing.val, grown, growing.restarts)
 
-    def _unread(
-        self, problems: Sequence[Problem], found: dict[tuple[str, str], FollowedRun], *, last: bool
-    ) -> list[Unjudged]:
+    def _unread(self, problems: Sequence[Problem], found: dict[Key, FollowedRun], *, last: bool) -> list[Unjudged]:
         """Return what could not be read, without what was read before and is being written anew."""
         errors = []
         for problem in problems:
@@ -215,9 +216,16 @@ class Follower:
                 errors.append(Unjudged(source=problem.source, message=problem.message))
         return errors
 
-    def _keep_gone(self, found: dict[tuple[str, str], FollowedRun], errors: list[Unjudged]) -> list[Unjudged]:
+    def _keep_gone(self, found: dict[Key, FollowedRun], errors: list[Unjudged]) -> list[Unjudged]:
         """Keep the runs whose file is gone: what they said still holds of the training. Return the other errors."""
         gone = {key: run for key, run in self._runs.items() if key not in found and not Path(key[0]).exists()}
         found |= {key: replace(run, state="gone") for key, run in gone.items()}
         places = {place for source, _ in gone for place in (source, *map(str, Path(source).parents))}
         return [error for error in errors if error.source.rstrip("/") not in places]
+
+
+def _keyed(runs: Iterable[Run]) -> Iterator[tuple[Key, Run]]:
+    seen: Counter[str] = Counter()
+    for run in runs:
+        yield (run.source, seen[run.source]), run
+        seen[run.source] += 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, final
 
-from overfit_monitor.following.follower import FollowedRun, Look
+from overfit_monitor.following.follower import FollowedRun, Key, Look
 
 Kind = Literal["found", "restart", "verdict", "alarm", "stop", "gone", "back", "unread"]
 
@@ -35,8 +35,8 @@ class Newsroom:
     """
 
     def __init__(self) -> None:
-        self._runs: dict[tuple[str, str], FollowedRun] = {}
-        self._told: dict[tuple[str, str], set[tuple[str, str, int | None]]] = {}
+        self._runs: dict[Key, FollowedRun] = {}
+        self._told: dict[Key, set[tuple[str, str, int | None]]] = {}
         self._unread: frozenset[tuple[str, str]] = frozenset()
 
     def news(self, look: Look) -> list[News]:
@@ -45,11 +45,11 @@ class Newsroom:
         unread = frozenset((error.source, error.message) for error in look.result.errors)
         found += [News("unread", f"{source}: {message}") for source, message in sorted(unread - self._unread)]
         self._unread = unread
-        self._runs = {_key(run): run for run in look.runs}
+        self._runs = {run.key: run for run in look.runs}
         return found
 
     def _of(self, run: FollowedRun) -> Iterator[News]:
-        key, checked = _key(run), run.checked
+        key, checked = run.key, run.checked
         before = self._runs.get(key)
         told = self._told.setdefault(key, set())
         if before is None:
@@ -66,10 +66,6 @@ class Newsroom:
             yield News("alarm", checked.reason or checked.verdict, run)
         if checked.stop_step is not None and _first(told, ("stop", "", checked.stop_step)):
             yield News("stop", f"the stopping policy stops at step {checked.stop_step}; best {checked.best_step}", run)
-
-
-def _key(run: FollowedRun) -> tuple[str, str]:
-    return run.checked.source or "", run.checked.run or ""
 
 
 def _first(told: set[tuple[str, str, int | None]], what: tuple[str, str, int | None]) -> bool:

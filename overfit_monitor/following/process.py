@@ -10,6 +10,7 @@ from typing import Final, final
 
 from overfit_monitor.errors import UsageError, unknown_name
 
+PROC: Final = Path("/proc")
 _STATE_FIELD: Final = 0  # of what follows the command's name in /proc/PID/stat, see proc(5)
 _START_FIELD: Final = 19
 _ENDED: Final = ("Z", "X")
@@ -70,10 +71,9 @@ def signal_of(name: str) -> signal.Signals:
 
 def _started(pid: int) -> str | None:
     """Return when a process was started, in whatever words the system has for it; None where it has ended."""
-    stat = Path(f"/proc/{pid}/stat")
-    if Path("/proc/self/stat").exists():
+    if (PROC / "self" / "stat").exists():
         try:
-            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         except OSError:
             return None
         return None if fields[_STATE_FIELD] in _ENDED else fields[_START_FIELD]
