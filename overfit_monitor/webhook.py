@@ -138,7 +138,7 @@ class Webhook:
             self._queue.put_nowait(None)
         thread.join(self._seconds)
         if thread.is_alive() and self._error is None:
-            self._error = WebhookError(f"{self.host} took not all messages within {self._seconds:g} seconds")
+            self._error = WebhookError(f"{self.host} did not take all messages within {self._seconds:g} seconds")
 
     def _work(self) -> None:
         while (content := self._queue.get()) is not None:
