@@ -8,11 +8,25 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from overfit_monitor.cli.check import SETTINGS, add_settings
-from overfit_monitor.cli.common import add_compared, add_output, compared, names_of, put, say, shows_color, told
+from overfit_monitor.cli.check import FORMATS, WORST
+from overfit_monitor.cli.common import (
+    Output,
+    add_compared,
+    add_facts,
+    add_outputs,
+    add_policy,
+    add_stopping,
+    chosen,
+    outputs,
+    put,
+    say,
+    shows_color,
+    width_of,
+)
 
 if TYPE_CHECKING:
     from overfit_monitor.following.acts import Act
@@ -56,19 +70,11 @@ def describe(parser: argparse.ArgumentParser) -> None:
     _add_acts(parser)
     report = parser.add_argument_group("report")
     report.add_argument("--plain", action="store_true", help="lines instead of the live view, as where it is piped")
-    report.add_argument("--format", choices=("text", "json"), default="text", help="of the report at the end")
-    add_output(report)
-    report.add_argument(
-        "--fail-on",
-        action="append",
-        metavar="WORDS",
-        help="verdicts or a severity from which on a run fails, as in check; default: error",
-    )
+    add_outputs(report, FORMATS)
+    add_policy(parser)
     add_compared(parser)
-    add_settings(parser)
-    parser.add_argument(
-        "--facts", type=Path, metavar="FILE", help="YAML, TOML or JSON with what is known of model, optimizer and data"
-    )
+    add_stopping(parser)
+    add_facts(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -77,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
     from overfit_monitor.following.watching import Ends, Watching
     from overfit_monitor.reports.base import EXIT_STATUS
 
+    wanted = outputs(options, FORMATS)
     process = None if options.stop_pid is None else OtherProcess(options.stop_pid)
     follower = _follower(options)
     acts = _acts(options, process)
@@ -89,7 +96,8 @@ def run(options: argparse.Namespace) -> int:
             why, act = "interrupted", False
         look = watching.finish(act=act)
     say(f"ended: {why}")
-    put(_render(look, options), options.output)
+    for output in wanted:
+        put(_render(look, output), output.file)
     return EXIT_STATUS[look.result.outcome]
 
 
@@ -125,19 +133,12 @@ def _add_acts(parser: argparse.ArgumentParser) -> None:
 
 
 def _follower(options: argparse.Namespace) -> Follower:
-    from overfit_monitor.check import layered
     from overfit_monitor.facts_file import load_facts
     from overfit_monitor.following import Follower
-    from overfit_monitor.gate import Limit
-    from overfit_monitor.project import load_settings
 
-    project = load_settings(options.config)
-    limit = Limit.parse(options.fail_on or project.pop("fail_on", ()))
-    project.pop("fail_on", None)
-    names = names_of(options, project)
-    settings = compared(layered(project, told(options, SETTINGS)), names)
+    choice = chosen(options)
     facts = None if options.facts is None else load_facts(options.facts)
-    return Follower(options.paths, settings=settings, names=names, limit=limit, facts=facts)
+    return Follower(options.paths, policies=choice.policies, names=choice.names, facts=facts)
 
 
 def _acts(options: argparse.Namespace, process: OtherProcess | None) -> Sequence[Act]:
@@ -192,15 +193,22 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _render(look: Look, options: argparse.Namespace) -> str:
-    if options.format == "json":
-        from overfit_monitor.reports.json import render as render_json
+def _render(look: Look, output: Output) -> str:
+    from overfit_monitor.reports.base import View as ReportView
+    from overfit_monitor.reports.sketch import sketch
 
-        return render_json(look.result)
-    from overfit_monitor.reports.text import render
-
-    curves = {run.name: [value for _, value in run.val] for run in look.runs}
-    return render(look.result, curves=curves, color=options.output is None and shows_color(sys.stdout))
+    terminal = output.file is None
+    curves = {
+        run.checked.run or "": (run.checked.metrics.mode, *zip(*run.val, strict=True)) for run in look.runs if run.val
+    }
+    view = ReportView(
+        sketches={name: sketch(steps, values, mode=mode) for name, (mode, steps, values) in curves.items()},
+        color=terminal and shows_color(sys.stdout),
+        width=width_of(sys.stdout) if terminal else None,
+        worst=WORST,
+    )
+    rendered: str = import_module(f"overfit_monitor.reports.{output.format}").render(look.result, view)
+    return rendered
 
 
 def _seconds(text: str) -> float:

@@ -19,16 +19,15 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Literal, final
+from typing import Final, Literal, final
 
-from overfit_monitor.check import hint
+from overfit_monitor.check import examine, remarks
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.facts import Facts
-from overfit_monitor.facts_file import completed
 from overfit_monitor.following.files import Mark, copy_of_whole_lines, marks, torn
 from overfit_monitor.following.growing import GrowingRun, Points
-from overfit_monitor.gate import Limit, conclude, judge
-from overfit_monitor.monitor import Monitor
+from overfit_monitor.gate import conclude
+from overfit_monitor.policy import Policies
 from overfit_monitor.readers import Problem, Run, read_runs
 from overfit_monitor.readers.pairing import Names
 from overfit_monitor.reports.base import CheckedRun, CheckResult, Unjudged
@@ -86,9 +85,8 @@ class Follower:
 
     Args:
         paths: Files and folders; they need not be there yet.
-        settings: Fields of `MonitorConfig`; they go before those that a journal holds.
+        policies: What the runs are judged by, as for `check`.
         names: What is compared with what, None to go by the names in the files.
-        limit: What makes a run fail, None for a finding of severity ``error``.
         facts: What the user says of model, optimizer and data.
         clock: Seconds that never go back.
 
@@ -100,17 +98,15 @@ class Follower:
         self,
         paths: Iterable[str | PathLike[str]],
         *,
-        settings: Mapping[str, Any] | None = None,
+        policies: Policies | None = None,
         names: Names | None = None,
-        limit: Limit | None = None,
         facts: Facts | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        Monitor(**(settings or {}))
         self.cost = 0.0
+        self._policies = (policies or Policies()).check()
         self._paths = list(paths)
-        self._settings, self._names, self._facts = dict(settings or {}), names, facts
-        self._limit = limit or Limit()
+        self._names, self._facts = names, facts
         self._clock = clock
         self._marks: dict[Path, Mark] | None = None
         self._changed: dict[Path, float] = {}
@@ -162,7 +158,8 @@ class Follower:
         errors = self._keep_gone(found, errors)
         self._runs = found
         self._growing = {key: growing for key, growing in self._growing.items() if key in found}
-        return Look(conclude([run.checked for run in found.values()], errors), tuple(found.values()))
+        checked = [run.checked for run in found.values()]
+        return Look(conclude(checked, errors, remarks(self._policies, checked)), tuple(found.values()))
 
     def _whole_lines(self, runs: Sequence[Run], before: Mapping[Path, Mark]) -> tuple[list[Run], list[Problem]]:
         """Return the runs as they are without half-written lines, and what cannot be read without them."""
@@ -193,10 +190,8 @@ class Follower:
         return runs, [problem.message for problem in problems]
 
     def _judge(self, key: Key, run: Run) -> FollowedRun:
-        known = run if self._facts is None else replace(run, facts=completed(run.facts, self._facts))
         growing = self._growing.setdefault(key, GrowingRun())
-        diagnosis = growing.take(known, self._settings)
-        checked = judge(diagnosis, self._limit, hint=hint(run))
+        checked = examine(run, self._policies, self._facts, diagnose=growing.take).checked
         before = self._runs.get(key)
         grown = None if before is None else before.grown
         if self._marks is not None and (before is None or before.checked.step != checked.step):

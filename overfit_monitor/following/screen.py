@@ -18,7 +18,7 @@ from overfit_monitor.following.news import News
 from overfit_monitor.following.plot import Ink, plot
 from overfit_monitor.records import SEVERITIES
 from overfit_monitor.reports.base import CheckedRun, Outcome, printable
-from overfit_monitor.reports.text import sparkline
+from overfit_monitor.reports.sketch import bars, sketch
 
 NEWS_SHOWN: Final = 3
 # Orange and blue of Okabe and Ito, which everybody can tell apart.
@@ -168,8 +168,10 @@ def _verdict(shown: _Shown) -> Text:
 
 
 def _sparkline(shown: _Shown) -> Text:
-    values = [value for _, value in shown.run.val]
-    return Text(sparkline(values, width=20 if shown.width >= 110 else 12), _INKS["val"])
+    steps, values = zip(*shown.run.val, strict=True) if shown.run.val else ((), ())
+    width = 20 if shown.width >= 110 else 12
+    drawn = bars(sketch(steps, values, mode=shown.run.checked.metrics.mode, width=width))
+    return Text("".join(drawn), _INKS["val"])
 
 
 def _number(pick: Callable[[CheckedRun], float | None]) -> Callable[[_Shown], Text]:

@@ -7,12 +7,12 @@ import math
 from typing import Any
 
 from overfit_monitor.records import Record
-from overfit_monitor.reports.base import CheckResult
+from overfit_monitor.reports.base import CheckResult, View
 
 SCHEMA_ID = "overfit-monitor/check-v1.schema.json"
 
 
-def render(check: CheckResult) -> str:
+def render(check: CheckResult, view: View | None = None) -> str:  # noqa: ARG001  # every report takes it
     """Return the result as JSON, two spaces to a level; what is not a finite number is ``null``."""
     return plain_json(check)
 

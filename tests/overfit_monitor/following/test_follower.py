@@ -16,6 +16,7 @@ from overfit_monitor.following import Follower, Newsroom
 from overfit_monitor.following.files import copy_of_whole_lines, marks, torn
 from overfit_monitor.following.follower import SETTLED
 from overfit_monitor.journal import FILE_NAME
+from overfit_monitor.policy import Policies
 from overfit_monitor.testing import curves
 
 CURVE = curves.overfit(60)
@@ -239,14 +240,14 @@ def test_many_runs_settings_and_facts(tmp_path, clock):
             writer = csv.DictWriter(file, ["epoch", "loss", "val_loss"])
             writer.writeheader()
             writer.writerows(RECORDS)
-    given = {"settings": {"patience": 3}, "facts": Facts(framework="keras")}
+    given = {"policies": Policies(over={"patience": 3}), "facts": Facts(framework="keras")}
     assert Follower([tmp_path], clock=clock, **given).look().result == check([tmp_path], **given)
 
 
 def test_an_unknown_metric_may_come_yet(tmp_path, clock):
     log = tmp_path / "log.csv"
     log.write_text("epoch,val_loss\n0,0.5\n", encoding="utf-8")
-    follower = Follower([log], clock=clock, settings={"metric": "accuracy"})
+    follower = Follower([log], clock=clock, policies=Policies(over={"metric": "accuracy"}))
     assert "unknown metric 'accuracy'" in follower.look().result.errors[0].message
     log.write_text("epoch,val_loss,val_accuracy\n0,0.5,0.6\n", encoding="utf-8")
-    assert follower.look().result == check([log], settings={"metric": "accuracy"})
+    assert follower.look().result == check([log], policies=Policies(over={"metric": "accuracy"}))

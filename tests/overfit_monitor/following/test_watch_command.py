@@ -67,7 +67,7 @@ def test_a_growing_file_until_the_alarm(capsys):
     assert status == 1
     assert "log: ALARM: error: overfitting: validation is" in err
     assert "ended: alarm in log" in err
-    assert out.splitlines()[0].startswith("overfitting   log  best 22, onset ")
+    assert out.startswith("FAIL   overfitting  log  ")
 
 
 def test_idle_and_until_stop(capsys):
