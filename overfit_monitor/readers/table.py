@@ -12,24 +12,23 @@ from itertools import pairwise
 from typing import Final, final, overload
 
 from overfit_monitor.errors import UnreadableError
-from overfit_monitor.metrics import direction
+from overfit_monitor.readers.conventions import current
 from overfit_monitor.readers.pairing import (
-    TRAIN_WORDS,
-    VAL_WORDS,
     Names,
+    Place,
     heads,
     heads_note,
     is_rate,
+    metric_of,
+    mode_of,
     pair,
     place,
+    train_only,
     with_total,
     words_of,
 )
 from overfit_monitor.records import Observation
 
-# In the order of preference; the last are what an index column is called or not called.
-STEP_NAMES = ("epoch", "epochs", "ep", "step", "steps", "global_step", "iteration", "iterations", "iter")
-INDEX_NAMES = ("index", "", "unnamed:_0")
 LARGEST_STEP: Final = 2.0**53
 COLUMNS: Final = 1024
 
@@ -48,20 +47,24 @@ def looks_like_log(names: Collection[str], chosen: Names | None = None) -> bool:
         return True
     if any(place(name) and names_metric(name) for name in names) or _both_sides(names):
         return True
-    stepped = any(_plain(name) in STEP_NAMES for name in names)
+    stepped = any(plain_name(name) in current().steps for name in names)
     return stepped and any(place(name) or names_metric(name) for name in names)
 
 
 def _both_sides(names: Collection[str]) -> bool:
-    told = [where for name in names if (where := place(name)) and set(words_of(name)) - TRAIN_WORDS - set(VAL_WORDS)]
+    told = [where for name in names if (where := place(name)) and metric_of(words_of(name))]
     of = {split: {where.metric for where in told if where.split == split} for split in ("train", "val")}
     return bool(of["train"] & of["val"])
 
 
 def names_metric(name: str) -> bool:
     """Return whether a name tells a metric; ``train`` and ``test`` alone tell none, and name other lists too."""
-    words = [word for word in words_of(name) if word not in TRAIN_WORDS and word not in VAL_WORDS]
-    return direction("_".join(words)) is not None
+    return mode_of(metric_of(words_of(name))) is not None
+
+
+def plain_name(name: str) -> str:
+    """Return a name as the table of conventions writes those of steps."""
+    return name.strip().lower().replace(" ", "_")
 
 
 @final
@@ -104,10 +107,11 @@ class Table(Sequence[Observation]):
     """
 
     def __init__(self, names: Sequence[str], chosen: Names | None = None) -> None:
-        self.places = chosen.places(names) if chosen else pair(names)
+        self.places: dict[str, Place] = chosen.places(names) if chosen else pair(names) or train_only(names)
         self.parts = heads(self.places)
-        by_step_name = {_plain(name): name for name in reversed(names)}
-        self._step_names = [by_step_name[known] for known in STEP_NAMES + INDEX_NAMES if known in by_step_name]
+        by_step_name = {plain_name(name): name for name in reversed(names)}
+        steps = (*current().steps, *current().index)
+        self._step_names = [by_step_name[known] for known in steps if known in by_step_name]
         self._rate = next((name for name in names if is_rate(name)), None)
         rate = () if self._rate is None else (self._rate,)
         self.wanted: tuple[str, ...] = tuple(dict.fromkeys([*self.places, *self._step_names, *rate]))
@@ -207,10 +211,6 @@ class Table(Sequence[Observation]):
 
     def _height(self) -> int:
         return len(next(iter(self._columns.values())).values) if self._columns else 0
-
-
-def _plain(name: str) -> str:
-    return name.strip().lower().replace(" ", "_")
 
 
 def _is_step(value: float) -> bool:
