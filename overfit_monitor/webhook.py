@@ -238,7 +238,8 @@ def _section(text: str) -> dict[str, Any]:
 
 def _escaped(text: str, longest: int = LONGEST) -> str:
     """Return text in which Slack finds no link, no mention and no channel, and no longer than it takes."""
-    escaped, length = [], 0
+    escaped: list[str] = []
+    length = 0
     for char in text:
         piece = _ESCAPES.get(char, char) if char.isprintable() else " "
         length += len(piece)

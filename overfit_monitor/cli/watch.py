@@ -195,14 +195,10 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 def _render(look: Look, output: Output) -> str:
     from overfit_monitor.reports.base import View as ReportView
-    from overfit_monitor.reports.sketch import sketch
 
     terminal = output.file is None
-    curves = {
-        run.checked.run or "": (run.checked.metrics.mode, *zip(*run.val, strict=True)) for run in look.runs if run.val
-    }
     view = ReportView(
-        sketches={name: sketch(steps, values, mode=mode) for name, (mode, steps, values) in curves.items()},
+        sketches={run.checked.run or "": run.curve for run in look.runs},
         color=terminal and shows_color(sys.stdout),
         width=width_of(sys.stdout) if terminal else None,
         worst=WORST,

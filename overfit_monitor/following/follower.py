@@ -31,6 +31,7 @@ from overfit_monitor.policy import Policies
 from overfit_monitor.readers import Problem, Run, read_runs
 from overfit_monitor.readers.pairing import Names
 from overfit_monitor.reports.base import CheckedRun, CheckResult, Unjudged
+from overfit_monitor.reports.sketch import Sketch, sketch
 
 SETTLED: Final = 5.0
 State = Literal["there", "being written", "gone"]
@@ -59,6 +60,12 @@ class FollowedRun:
     grown: float | None = None
     restarts: int = 0
     state: State = "there"
+
+    @property
+    def curve(self) -> Sketch:
+        """The validation curve as a few columns."""
+        steps, values = [step for step, _ in self.val], [value for _, value in self.val]
+        return sketch(steps, values, mode=self.checked.metrics.mode)
 
     @property
     def name(self) -> str:
