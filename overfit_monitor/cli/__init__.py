@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "check": "judge runs from their logs",
     "watch": "follow logs that grow, and end with the verdict",
     "replay": "compare stopping policies on past runs",
+    "doctor": "say what is installed, what is in a log, and why it is judged as it is",
     "demo": "watch a small network overfit, live (needs the extra 'demo')",
 }
 
