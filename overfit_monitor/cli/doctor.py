@@ -103,7 +103,8 @@ def _log(log: Log, paint: _Paint, *, every: bool) -> Iterator[str]:
     for run in runs[:full]:
         yield from _run(run, paint)
     for run in runs[full:]:
-        yield f"{paint.sign(run.judged)} {_flat(run.run)}: {run.verdict if run.judged else f'not judged: {_flat(run.why)}'}"
+        told = run.verdict if run.judged else f"not judged: {_flat(run.why)}"
+        yield f"{paint.sign(run.judged)} {_flat(run.run)}: {told}"
     left = sorted(log.left, key=lambda each: not each.wrong)
     for each in left if every else left[:MOST_LEFT]:
         yield f"{paint.sign(False) if each.wrong else '-'} not read: {_flat(each.source)}: {_flat(each.why)}"
