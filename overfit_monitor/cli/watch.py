@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from overfit_monitor.following.acts import Act
     from overfit_monitor.following.follower import Follower, Look
     from overfit_monitor.following.process import OtherProcess
+    from overfit_monitor.following.spool import Spool
     from overfit_monitor.following.watching import View
 
 EXAMPLES: Final = """\
 examples:
   overfit-monitor watch runs/                        all runs below a folder, the worst first
   overfit-monitor watch log.csv --idle 600           ends when nothing was written for ten minutes
+  python train.py | overfit-monitor watch -          what a training prints
   overfit-monitor watch runs/ --exec 'notify-send overfitting'
   overfit-monitor watch runs/ --webhook https://hooks.slack.com/services/...
 
@@ -65,7 +67,12 @@ def describe(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.description = "Follow logs that grow, show how the runs stand, act on alarms, and end with the verdict."
     parser.epilog = EXAMPLES
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder; it need not be there yet")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="file, folder, 'pattern/*.csv', URL, or - for standard input; it need not be there yet",
+    )
     _add_ends(parser)
     _add_acts(parser)
     report = parser.add_argument_group("report")
@@ -80,15 +87,21 @@ def describe(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Watch, act, report, and return the exit status."""
     from overfit_monitor.following.process import OtherProcess
+    from overfit_monitor.following.spool import spooled
     from overfit_monitor.following.watching import Ends, Watching
+    from overfit_monitor.readers.sources import STDIN
     from overfit_monitor.reports.base import EXIT_STATUS
 
     wanted = outputs(options, FORMATS)
     process = None if options.stop_pid is None else OtherProcess(options.stop_pid)
-    follower = _follower(options)
-    acts = _acts(options, process)
-    ends = Ends(until=options.until, idle=options.idle, timeout=options.timeout, process=process)
-    with _terminated_as_interrupted(), _view(options) as view:
+    with ExitStack() as stack:
+        spool = stack.enter_context(spooled(sys.stdin.buffer)) if STDIN in options.paths else None
+        follower = _follower(options, spool)
+        acts = _acts(options, process)
+        over = [each.over for each in (process, spool) if each is not None]
+        ends = Ends(until=options.until, idle=options.idle, timeout=options.timeout, over=over)
+        stack.enter_context(_terminated_as_interrupted())
+        view = stack.enter_context(_view(options))
         watching = Watching(follower, view, acts=acts, ends=ends, slowest=options.interval)
         try:
             why, act = watching.run(), True
@@ -132,13 +145,15 @@ def _add_acts(parser: argparse.ArgumentParser) -> None:
     acts.add_argument("--stop-file", type=Path, metavar="FILE", help="write this file, for a loop to look for")
 
 
-def _follower(options: argparse.Namespace) -> Follower:
+def _follower(options: argparse.Namespace, spool: Spool | None) -> Follower:
     from overfit_monitor.facts_file import load_facts
     from overfit_monitor.following import Follower
+    from overfit_monitor.readers.sources import STDIN
 
     choice = chosen(options)
     facts = None if options.facts is None else load_facts(options.facts)
-    return Follower(options.paths, policies=choice.policies, names=choice.names, facts=facts)
+    paths = [path if path != STDIN or spool is None else str(spool.path) for path in options.paths]
+    return Follower(paths, policies=choice.policies, names=choice.names, facts=facts)
 
 
 def _acts(options: argparse.Namespace, process: OtherProcess | None) -> Sequence[Act]:

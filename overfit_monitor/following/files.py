@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
+from os import PathLike, fspath
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from overfit_monitor.readers.walk import SKIPPED_FOLDERS
+from overfit_monitor.readers.sources import split_pattern
+from overfit_monitor.readers.walk import passed_over
 
 _TAIL: Final = 4096
 # A line ends with one of the first two; a JSON document, or a record in a line of its own, with one of the others.
@@ -29,17 +32,23 @@ class Mark(NamedTuple):
     modified: int
 
 
-def marks(paths: Iterable[Path]) -> dict[Path, Mark]:
-    """Return the mark of every file that there is at or below these paths, hidden folders passed over."""
+def marks(named: Iterable[str | PathLike[str]]) -> dict[Path, Mark]:
+    """Return the mark of every file that a user's files, folders and patterns stand for; of a URL there is none."""
     found: dict[Path, Mark] = {}
-    for path in paths:
-        for file in _files(path):
+    for text in map(fspath, named):
+        for file in () if is_remote(text) else _files(text):
             try:
                 stat = file.stat()
             except (OSError, ValueError):
                 continue  # it went away meanwhile
             found[file] = Mark(stat.st_ino, stat.st_size, stat.st_mtime_ns)
     return found
+
+
+def is_remote(named: str | PathLike[str]) -> bool:
+    """Return whether what the user named is on another machine, where nothing tells that it changed."""
+    text = fspath(named)
+    return "://" in text and not text.startswith("file://")
 
 
 def torn(path: Path) -> bool:
@@ -81,13 +90,21 @@ def _end_of_lines(file: BinaryIO) -> int:
     return 0
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _files(text: str) -> Iterator[Path]:
     try:
+        path = Path(text.removeprefix("file://"))
+        wanted = None
+        if not path.exists():
+            base, wanted = split_pattern(path.as_posix())
+            path = Path(base)
         if not path.is_dir():
             yield path
             return
-    except (OSError, ValueError):
+    except (OSError, ValueError, re.error):
         return
     for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in SKIPPED_FOLDERS)
-        yield from (Path(folder, name) for name in sorted(files))
+        folders[:] = sorted(name for name in folders if not passed_over(name))
+        for name in sorted(files):
+            file = Path(folder, name)
+            if wanted is None or wanted.match(file.relative_to(path).as_posix()):
+                yield file

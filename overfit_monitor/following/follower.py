@@ -24,7 +24,7 @@ from typing import Final, Literal, final
 from overfit_monitor.check import examine, remarks
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.facts import Facts
-from overfit_monitor.following.files import Mark, copy_of_whole_lines, marks, torn
+from overfit_monitor.following.files import Mark, copy_of_whole_lines, is_remote, marks, torn
 from overfit_monitor.following.growing import GrowingRun, Points
 from overfit_monitor.gate import conclude
 from overfit_monitor.policy import Policies
@@ -91,7 +91,7 @@ class Follower:
     """Looks at files and folders that grow.
 
     Args:
-        paths: Files and folders; they need not be there yet.
+        paths: Files, folders, patterns and URLs; they need not be there yet.
         policies: What the runs are judged by, as for `check`.
         names: What is compared with what, None to go by the names in the files.
         facts: What the user says of model, optimizer and data.
@@ -118,6 +118,8 @@ class Follower:
         self._marks: dict[Path, Mark] | None = None
         self._changed: dict[Path, float] = {}
         self._waiting = False
+        self._remote = any(map(is_remote, self._paths))
+        self._result: CheckResult | None = None
         self._growing: dict[Key, GrowingRun] = {}
         self._runs: dict[Key, FollowedRun] = {}
 
@@ -127,20 +129,22 @@ class Follower:
         Afterwards ``cost`` is the seconds that this look took.
         """
         begun = self._clock()
-        before = marks(map(Path, self._paths))
-        changed = before != self._marks
-        if changed or self._waiting:
+        before = marks(self._paths)
+        look = None
+        if before != self._marks or self._waiting or self._remote:
             self._note(before, begun)
             look = self._look(before, last=False)
+            if before == self._marks and look.result == self._result:
+                look = None  # read again, and nothing came of it
+            else:
+                self._result = look.result
             self._marks = before
-            self.cost = self._clock() - begun
-            return look
         self.cost = self._clock() - begun
-        return None
+        return look
 
     def finish(self) -> Look:
         """Look a last time, with everything as it stands, half-written lines too, as `check` would find it."""
-        return self._look(marks(map(Path, self._paths)), last=True)
+        return self._look(marks(self._paths), last=True)
 
     def _note(self, now: Mapping[Path, Mark], at: float) -> None:
         for path, mark in now.items():
@@ -170,7 +174,7 @@ class Follower:
 
     def _whole_lines(self, runs: Sequence[Run], before: Mapping[Path, Mark]) -> tuple[list[Run], list[Problem]]:
         """Return the runs as they are without half-written lines, and what cannot be read without them."""
-        after = marks(map(Path, self._paths))
+        after = marks(self._paths)
         sources = {run.source: Path(run.source) for run in runs}
         unfinished = {
             source

@@ -44,6 +44,10 @@ class OtherProcess:
         """Whether the process is still there and the same."""
         return _started(self.pid) == self._started
 
+    def over(self) -> str | None:
+        """Return that it has ended, None where it has not."""
+        return None if self.runs else f"process {self.pid} has ended"
+
     def signal(self, number: signal.Signals) -> str:
         """Send a signal, if the process is still the same, and return in one clause what was done."""
         if not self.runs:

@@ -10,7 +10,6 @@ from typing import Final, Literal, Protocol, final
 from overfit_monitor.following.acts import Act
 from overfit_monitor.following.follower import Follower, Look
 from overfit_monitor.following.news import News, Newsroom
-from overfit_monitor.following.process import OtherProcess
 
 Until = Literal["alarm", "stop", "end"]
 
@@ -40,13 +39,13 @@ class Ends:
         until: At the first ``alarm``, at the first ``stop``, or at neither.
         idle: Seconds without a change of any file after which to end, None for never.
         timeout: Seconds after which to end in any case, None for never.
-        process: A process with whose end to end, None for none.
+        over: Each returns why it is over, as the end of a sentence; None where it is not.
     """
 
     until: Until = "end"
     idle: float | None = None
     timeout: float | None = None
-    process: OtherProcess | None = None
+    over: Sequence[Callable[[], str | None]] = ()
 
 
 @final
@@ -126,8 +125,9 @@ class Watching:
 
     def _over(self) -> str | None:
         now, ends = self._clock(), self._ends
-        if ends.process is not None and not ends.process.runs:
-            return f"process {ends.process.pid} has ended"
+        for over in ends.over:
+            if (why := over()) is not None:
+                return why
         if ends.timeout is not None and now - self._begun >= ends.timeout:
             return f"{ends.timeout:g} seconds are over"
         if ends.idle is not None and now - self._changed >= ends.idle:

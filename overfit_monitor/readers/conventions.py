@@ -96,8 +96,9 @@ def _first(patterns: Mapping[str, re.Pattern[str]], name: str) -> str | None:
 
 
 def _default() -> Conventions:
-    data = json.loads(Path(__file__).with_name(DATA).read_text(encoding="utf-8"))
-    return Conventions(**{name: value if isinstance(value, dict) else tuple(value) for name, value in data.items()})
+    data: dict[str, Any] = json.loads(Path(__file__).with_name(DATA).read_text(encoding="utf-8"))
+    told: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    return Conventions(**told)
 
 
 DEFAULT: Final = _default()

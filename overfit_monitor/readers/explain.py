@@ -95,7 +95,11 @@ def _left(name: str, places: Mapping[str, Place], chosen: Names | None) -> tuple
         return "rate", "called as a learning rate is."
     if plain_name(name) in known.splits:
         return "split", "says which split a row belongs to, if its cells do."
-    pattern = known.ignored(name)
+    return _no_curve(name, places, chosen)
+
+
+def _no_curve(name: str, places: Mapping[str, Place], chosen: Names | None) -> tuple[Role, str]:
+    pattern = current().ignored(name)
     if pattern is not None:
         return "ignored", f"matches {pattern!r}, which is no curve to compare."
     if chosen is not None:

@@ -125,7 +125,8 @@ class Table(Sequence[Observation]):
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks on how the columns were understood."""
-        return (heads_note(self.parts),) if self.parts and self._validated() else ()
+        total = (heads_note(self.parts),) if self.parts and self._validated() else ()
+        return total + self._unmeasured()
 
     def append(self, cells: Sequence[float | None]) -> None:
         """Add a row: one cell for each of `wanted`, None where it is empty."""
@@ -185,6 +186,26 @@ class Table(Sequence[Observation]):
 
     def _validated(self) -> bool:
         return any(any(self._columns[n].known) for n, where in self.places.items() if where.split == "val")
+
+    def _unmeasured(self) -> tuple[str, ...]:
+        """Return a remark where every value of a validation column is NaN while training has numbers."""
+        sides = {(where.split, where.metric): name for name, where in self.places.items()}
+        dead = [
+            (name, sides["train", metric])
+            for (split, metric), name in sides.items()
+            if split == "val" and ("train", metric) in sides and self._only_nan(name)
+        ]
+        return tuple(
+            f"{val!r} holds nothing but nan while {train!r} has numbers: what failed is the validation."
+            for val, train in dead[:1]
+            if not self._only_nan(train)
+        )
+
+    def _only_nan(self, name: str) -> bool:
+        column = self._columns[name]
+        return any(column.known) and not any(
+            known and not math.isnan(value) for value, known in zip(column.values, column.known, strict=True)
+        )
 
     def _rows(self) -> list[int]:
         """Return the rows with a validation value, or else those with any metric."""
