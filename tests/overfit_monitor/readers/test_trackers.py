@@ -3,9 +3,11 @@
 import pickle
 import sqlite3
 
+import numpy as np
 import pytest
 
 from overfit_monitor.readers import read_runs
+from overfit_monitor.readers.refused import FORMATS
 from overfit_monitor.testing.sample_logs import TRAIN, VAL, mlflow_files, samples, wandb_offline
 
 SAMPLES = samples()
@@ -210,3 +212,37 @@ def test_a_pickle_is_never_loaded(tmp_path):
     (tmp_path / "history.pkl").write_bytes(pickle.dumps({"val_loss": Trap()}))
     read_runs([tmp_path, tmp_path / "history.pkl"])
     assert not trap.exists()
+
+
+EXPORTS = {
+    "pickle": ("pickle", lambda path, history: path.write_bytes(pickle.dumps(history))),
+    "joblib": ("joblib", lambda path, history: pytest.importorskip("joblib").dump(history, path, compress=3)),
+    "torch": ("torch", lambda path, history: pytest.importorskip("torch").save(history, path)),
+    "npy-objects": ("numpy as np", np.save),
+    "npy": ("numpy as np", lambda path, history: np.save(path, np.array(list(history.values())).T)),
+}
+
+
+# One line closes its file when nothing holds it any longer.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("id", EXPORTS)
+def test_the_line_that_exports_a_history_does_so(tmp_path, monkeypatch, id):
+    module, save = EXPORTS[id]
+    suffix = {"joblib": ".joblib", "npy": ".npy", "npy-objects": ".npy", "torch": ".pt", "pickle": ".pkl"}[id]
+    path = tmp_path / f"h{suffix}"
+    save(path, {"train_loss": [3.0, 2.0], "val_loss": [4.0, 3.0]})
+    _, (problem,) = read_runs([path])
+    (known,) = [known for known in FORMATS if known.id == id]
+    code = known.code.replace("FILE", repr(path.name))
+    assert code in problem.message
+    monkeypatch.chdir(tmp_path)
+    exec(f"import json, {module}\n{code}", {})
+    (run,), _ = read_runs([next(tmp_path.glob("history.*"))])
+    assert [(o.train["loss"], o.val["loss"]) for o in run.observations] == [(3, 4), (2, 3)]
+
+
+def test_a_curve_without_a_name_is_refused_with_what_to_name_instead(tmp_path):
+    path = tmp_path / "run-train-tag-loss.csv"
+    path.write_text("Wall time,Step,Value\n1.5,0,0.5\n2.5,1,0.4\n", encoding="utf-8")
+    _, (problem,) = read_runs([path])
+    assert problem.message.startswith("one curve without a name, as TensorBoard's page exports it")
