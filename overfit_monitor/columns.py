@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from operator import lt
-from typing import Any, final, overload
+from operator import add, and_, lt
+from typing import TYPE_CHECKING, Any, final, overload
 
+from overfit_monitor.deferred import Deferred
 from overfit_monitor.records import Observation
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+else:
+    np = Deferred("numpy")
 
 
 @final
@@ -24,7 +31,7 @@ class Column:
     __slots__ = ("known", "values")
 
     def __init__(self, values: array[float] | None = None, known: bytearray | None = None) -> None:
-        self.values = array("d") if values is None else values
+        self.values: array[float] = array("d") if values is None else values
         self.known = bytearray(b"\1") * len(self.values) if known is None else known
 
     def append(self, value: float | None) -> None:
@@ -80,11 +87,6 @@ class Columns(Sequence[Observation]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    @property
-    def rising(self) -> bool:
-        """Whether every step is greater than the one before it."""
-        return all(map(lt, self.steps, islice(self.steps, 1, None)))
-
     def _observation(self, row: int) -> Observation:
         return Observation(
             step=self.steps[row],
@@ -103,3 +105,108 @@ def columns_of(observations: Any) -> Columns | None:
     """Return the columns behind a sequence of observations, None where it is made of objects."""
     found = observations if isinstance(observations, Columns) else getattr(observations, "columns", None)
     return found if isinstance(found, Columns) else None
+
+
+@final
+class Points(Sequence[tuple[int, float]]):
+    """The points (step, value) of one curve in the order in which they were logged, 16 bytes each."""
+
+    __slots__ = ("steps", "values")
+
+    def __init__(self, points: Iterable[tuple[int, float]] = ()) -> None:
+        self.steps = array("q")
+        self.values = array("d")
+        for step, value in points:
+            self.append(step, value)
+
+    def append(self, step: int, value: float) -> None:
+        """Add the next point."""
+        self.steps.append(step)
+        self.values.append(value)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[tuple[int, float]]:
+        return zip(self.steps, self.values, strict=True)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[int, float]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[tuple[int, float]]: ...
+    def __getitem__(self, index: int | slice) -> tuple[int, float] | Sequence[tuple[int, float]]:
+        if isinstance(index, slice):
+            return list(zip(self.steps[index], self.values[index], strict=True))
+        return self.steps[index], self.values[index]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str | bytes):
+            return NotImplemented
+        return list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Points({list(self)!r})"
+
+
+def as_points(points: Iterable[tuple[int, float]]) -> Points:
+    """Return points as such, those that are already as they are."""
+    return points if isinstance(points, Points) else Points(points)
+
+
+def rising(steps: array[int]) -> bool:
+    """Return whether every step is greater than the one before it."""
+    return all(map(lt, steps, islice(steps, 1, None)))
+
+
+def merged(curves: Mapping[str, Points]) -> tuple[array[int], dict[str, Column]]:
+    """Return the steps at which any of the curves has a point, in their order, and the curves as columns over them.
+
+    Args:
+        curves: Curves by name. A restart inside one (its step goes back) preempts what it had at or after that step.
+    """
+    kept = {name: _preempted(points) for name, points in curves.items()}
+    first = next(iter(kept.values()), Points())
+    if all(points.steps == first.steps for points in kept.values()):
+        return first.steps, {name: Column(points.values) for name, points in kept.items()}
+    steps = np.unique(np.concatenate([np.frombuffer(points.steps, dtype=np.int64) for points in kept.values()]))
+    return array("q", steps.tobytes()), {name: _spread(points, steps) for name, points in kept.items()}
+
+
+def over(steps: array[int], points: Points) -> Column:
+    """Return a curve as a column over given steps that rise; points at other steps are left out."""
+    kept = _preempted(points)
+    return Column(kept.values) if kept.steps == steps else _spread(kept, np.frombuffer(steps, dtype=np.int64))
+
+
+def summed(columns: Sequence[Column]) -> Column:
+    """Return the sums of columns, known where all of them are."""
+    total = columns[0]
+    for column in columns[1:]:
+        known = total.known if total.full and column.full else bytearray(map(and_, total.known, column.known))
+        total = Column(array("d", map(add, total.values, column.values)), known)
+    return total
+
+
+def _preempted(points: Points) -> Points:
+    if rising(points.steps):
+        return points
+    steps = np.frombuffer(points.steps, dtype=np.int64)
+    lowest_after = np.minimum.accumulate(steps[:0:-1])[::-1]
+    kept = np.append(steps[:-1] < lowest_after, True)
+    found = Points()
+    found.steps.frombytes(steps[kept].tobytes())
+    found.values.frombytes(np.frombuffer(points.values, dtype=np.float64)[kept].tobytes())
+    return found
+
+
+def _spread(points: Points, steps: npt.NDArray[np.int64]) -> Column:
+    mine = np.frombuffer(points.steps, dtype=np.int64)
+    places = np.searchsorted(steps, mine)
+    there = places < len(steps)
+    there[there] = steps[places[there]] == mine[there]
+    values, known = np.zeros(len(steps)), np.zeros(len(steps), dtype=np.uint8)
+    values[places[there]] = np.frombuffer(points.values, dtype=np.float64)[there]
+    known[places[there]] = 1
+    return Column(array("d", values.tobytes()), bytearray(known.tobytes()))
