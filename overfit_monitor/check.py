@@ -7,6 +7,7 @@ from dataclasses import replace
 from os import PathLike
 from typing import Any
 
+from overfit_monitor.columns import columns_of, rising
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.facts import Facts
 from overfit_monitor.facts_file import completed
@@ -103,7 +104,11 @@ def _hint(run: Run) -> str:
     return seen + told
 
 
-def _curve(run: Run, metric: str) -> list[float]:
+def _curve(run: Run, metric: str) -> Sequence[float]:
+    columns = columns_of(run.observations)
+    column = None if columns is None else columns.val.get(metric)
+    if columns is not None and column is not None and column.full and rising(columns.steps):
+        return column.values
     by_step = {
         observation.step: observation.val[metric] for observation in run.observations if metric in observation.val
     }

@@ -6,11 +6,13 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final, final
 
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable, run_name
+from overfit_monitor.readers.numbers import numbers_in
 from overfit_monitor.readers.pairing import Names
 from overfit_monitor.readers.table import Table, looks_like_log
 
@@ -20,6 +22,7 @@ EMPTY = frozenset({"", "na", "n/a", "none", "null", "-"})
 LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 LONGEST_LINE: Final = 1 << 20
 PLACES_NAMED: Final = 3
+BLOCK: Final = 1 << 20
 
 
 @final
@@ -87,9 +90,24 @@ class _Lines:
         self.number = 0
         self.complete = True
         self._file = file
+        self._again = BytesIO()
+
+    def block(self) -> bytes:
+        """Return the next lines, many at once, without a look at them; empty at the end."""
+        found = self._file.read(BLOCK)
+        return found if found.endswith(b"\n") else found + self._file.readline(LONGEST_LINE + 1)
+
+    def put_back(self, block: bytes) -> None:
+        """Let lines come again, one by one."""
+        self._again = BytesIO(block)
+
+    @property
+    def through(self) -> bool:
+        """Whether all lines that were put back have come."""
+        return self._again.tell() == len(self._again.getbuffer())
 
     def __iter__(self) -> Iterator[str]:
-        while line := self._file.readline(LONGEST_LINE + 1):
+        while line := self._again.readline(LONGEST_LINE + 1) or self._file.readline(LONGEST_LINE + 1):
             self.number += 1
             if len(line) > LONGEST_LINE:
                 raise UnreadableError(f"line {self.number}: longer than {LONGEST_LINE} bytes, no table of metrics")
@@ -114,9 +132,23 @@ class _Rows:
 
     def take(self, lines: _Lines) -> None:
         """Take in all lines that are left."""
+        wanted = [self.names.index(name) for name in self.table.wanted]
+        while block := lines.block():
+            columns = numbers_in(block, self.delimiter, len(self.names), wanted)
+            if columns is None:
+                lines.put_back(block)
+                self._take_singly(lines)
+            else:
+                rows = block.count(b"\n") + (not block.endswith(b"\n"))
+                self.table.extend(columns, rows)
+                lines.number += rows
+                self.taken += rows
+
+    def _take_singly(self, lines: _Lines) -> None:
+        """Take in the lines that were put back, one by one, and as many more as the last row needs."""
         wanted = [(name, self.names.index(name)) for name in self.table.wanted]
         reader = csv.reader(iter(lines), delimiter=self.delimiter)
-        while True:
+        while not lines.through:
             try:
                 row = next(reader, None)
             except csv.Error as error:
