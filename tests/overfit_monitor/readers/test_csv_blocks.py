@@ -68,7 +68,7 @@ def test_blocks_give_what_lines_give(rows, delimiter, end, last, block, large, t
 )
 def test_what_is_no_plain_block_is_left_alone(block, large, monkeypatch):
     monkeypatch.setattr(numbers, "LARGE", 0 if large else 1 << 60)
-    found = numbers_in(block, ",", 3, [0, 2])
+    found = numbers_in(block, ",", 3, [0, 1, 2])
     if large or b"nan" not in block:
         assert found is None
 
