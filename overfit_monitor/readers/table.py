@@ -5,6 +5,7 @@ What every reader of rows shares, whatever the rows are written in.
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import compress, islice
@@ -13,25 +14,24 @@ from typing import Final, final, overload
 
 from overfit_monitor.columns import Column, Columns
 from overfit_monitor.errors import UnreadableError
-from overfit_monitor.metrics import direction
+from overfit_monitor.readers.conventions import current
 from overfit_monitor.readers.pairing import (
-    TRAIN_WORDS,
-    VAL_WORDS,
     Names,
+    Place,
     Split,
     heads,
     heads_note,
     is_rate,
+    metric_of,
+    mode_of,
     pair,
     place,
+    train_only,
     with_total_column,
     words_of,
 )
 from overfit_monitor.records import Observation
 
-# In the order of preference; the last are what an index column is called or not called.
-STEP_NAMES = ("epoch", "epochs", "ep", "step", "steps", "global_step", "iteration", "iterations", "iter")
-INDEX_NAMES = ("index", "", "unnamed:_0")
 LARGEST_STEP: Final = 2.0**53
 COLUMNS: Final = 1024
 
@@ -50,20 +50,24 @@ def looks_like_log(names: Collection[str], chosen: Names | None = None) -> bool:
         return True
     if any(place(name) and names_metric(name) for name in names) or _both_sides(names):
         return True
-    stepped = any(_plain(name) in STEP_NAMES for name in names)
+    stepped = any(plain_name(name) in current().steps for name in names)
     return stepped and any(place(name) or names_metric(name) for name in names)
 
 
 def _both_sides(names: Collection[str]) -> bool:
-    told = [where for name in names if (where := place(name)) and set(words_of(name)) - TRAIN_WORDS - set(VAL_WORDS)]
+    told = [where for name in names if (where := place(name)) and metric_of(words_of(name))]
     of = {split: {where.metric for where in told if where.split == split} for split in ("train", "val")}
     return bool(of["train"] & of["val"])
 
 
 def names_metric(name: str) -> bool:
     """Return whether a name tells a metric; ``train`` and ``test`` alone tell none, and name other lists too."""
-    words = [word for word in words_of(name) if word not in TRAIN_WORDS and word not in VAL_WORDS]
-    return direction("_".join(words)) is not None
+    return mode_of(metric_of(words_of(name))) is not None
+
+
+def plain_name(name: str) -> str:
+    """Return a name as the table of conventions writes those of steps."""
+    return name.strip().lower().replace(" ", "_")
 
 
 @final
@@ -85,10 +89,11 @@ class Table(Sequence[Observation]):
     """
 
     def __init__(self, names: Sequence[str], chosen: Names | None = None) -> None:
-        self.places = chosen.places(names) if chosen else pair(names)
+        self.places: dict[str, Place] = chosen.places(names) if chosen else pair(names) or train_only(names)
         self.parts = heads(self.places)
-        by_step_name = {_plain(name): name for name in reversed(names)}
-        self._step_names = [by_step_name[known] for known in STEP_NAMES + INDEX_NAMES if known in by_step_name]
+        by_step_name = {plain_name(name): name for name in reversed(names)}
+        steps = (*current().steps, *current().index)
+        self._step_names = [by_step_name[known] for known in steps if known in by_step_name]
         self._rate = next((name for name in names if is_rate(name)), None)
         rate = () if self._rate is None else (self._rate,)
         self.wanted: tuple[str, ...] = tuple(dict.fromkeys([*self.places, *self._step_names, *rate]))
@@ -101,7 +106,8 @@ class Table(Sequence[Observation]):
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks on how the columns were understood."""
-        return (heads_note(self.parts),) if self.parts and self._validated() else ()
+        total = (heads_note(self.parts),) if self.parts and self._validated() else ()
+        return total + self._unmeasured()
 
     def append(self, cells: Sequence[float | None]) -> None:
         """Add a row: one cell for each of `wanted`, None where it is empty."""
@@ -167,6 +173,24 @@ class Table(Sequence[Observation]):
     def _validated(self) -> bool:
         return any(1 in self._columns[n].known for n, where in self.places.items() if where.split == "val")
 
+    def _unmeasured(self) -> tuple[str, ...]:
+        """Return a remark where every value of a validation column is NaN while training has numbers."""
+        sides = {(where.split, where.metric): name for name, where in self.places.items()}
+        dead = [
+            (name, sides["train", metric])
+            for (split, metric), name in sides.items()
+            if split == "val" and ("train", metric) in sides and self._only_nan(name)
+        ]
+        return tuple(
+            f"{val!r} holds nothing but nan while {train!r} has numbers: what failed is the validation."
+            for val, train in dead[:1]
+            if not self._only_nan(train)
+        )
+
+    def _only_nan(self, name: str) -> bool:
+        column = self._columns[name]
+        return 1 in column.known and all(map(math.isnan, compress(column.values, column.known)))
+
     def _rows(self) -> Sequence[int]:
         """Return the rows with a validation value, or else those with any metric."""
         for split in ("val", "train"):
@@ -195,10 +219,6 @@ class Table(Sequence[Observation]):
 
     def _height(self) -> int:
         return len(next(iter(self._columns.values())).values) if self._columns else 0
-
-
-def _plain(name: str) -> str:
-    return name.strip().lower().replace(" ", "_")
 
 
 def _is_steps(column: Column) -> bool:
