@@ -140,7 +140,7 @@ class _Rows:
         """Take in all lines that are left."""
         wanted = [self.names.index(name) for name in self.table.wanted]
         while block := lines.block():
-            columns = numbers_in(block, self.delimiter, len(self.names), wanted)
+            columns = None if _overlong(block) else numbers_in(block, self.delimiter, len(self.names), wanted)
             if columns is None:
                 lines.put_back(block)
                 self._take_singly(lines)
@@ -193,6 +193,14 @@ class _Rows:
             self._first_word.setdefault(name, f"line {line}: {value[:40]!r}")
             return None
         return value
+
+
+def _overlong(block: bytes) -> bool:
+    """Return whether a line of a block is too long; such a line would hold the byte in the middle."""
+    if len(block) <= LONGEST_LINE:
+        return False
+    start, end = block.rfind(b"\n", 0, LONGEST_LINE) + 1, block.find(b"\n", LONGEST_LINE) + 1
+    return (end or len(block)) - start > LONGEST_LINE
 
 
 def _number(text: str) -> float | str | None:
