@@ -11,7 +11,6 @@ from pathlib import Path
 from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.readers.base import HEAD_BYTES, Problem, printable
 from overfit_monitor.readers.csv_table import LFS_POINTER
-from overfit_monitor.readers.refused import why_refused
 
 SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
 # W&B keeps copies of its summary and of the console beside the file that holds the curves.
@@ -74,6 +73,8 @@ def why_unknown(found: Found) -> str:
         return "line 1: the file is empty"
     if found.head.startswith(LFS_POINTER):
         return "line 1: a git-lfs pointer, not the file itself: run 'git lfs pull'"
+    from overfit_monitor.readers.refused import why_refused
+
     refused = why_refused(found.path, found.head)
     if refused is not None:
         return refused
