@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 
-import numpy as np
-import numpy.typing as npt
-
+from overfit_monitor.deferred import Deferred
 from overfit_monitor.diagnosis import decide
 from overfit_monitor.errors import UsageError
 from overfit_monitor.history import History
@@ -16,9 +14,14 @@ from overfit_monitor.stats.autocorrelation import first_difference_scale, second
 from overfit_monitor.stats.smoothing import running_median
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from matplotlib.axes import Axes
 
-Array = npt.NDArray[np.float64]
+    Array = npt.NDArray[np.float64]
+else:
+    np = Deferred("numpy")
+
 
 # Okabe and Ito 2008, Color Universal Design: told apart with every kind of colour vision.
 TRAIN, VAL, BEST, ONSET, ALARM, INK = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#333333"
@@ -134,7 +137,7 @@ def _drawn(steps: npt.NDArray[np.int64], val: Array, train: Array) -> Drawn:
 
 def _noise_around(values: Array, place: int) -> float:
     first = max(0, min(place - NOISE_WINDOW, len(values) - 2 * NOISE_WINDOW))
-    window = values[first : first + 2 * NOISE_WINDOW + 1]
+    window = values[first : first + 2 * NOISE_WINDOW + 1].tolist()
     return min(first_difference_scale(window), second_difference_scale(window, 1))  # a trend enlarges the first
 
 

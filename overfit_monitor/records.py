@@ -24,7 +24,7 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
 class Record(BaseModel):
     """Base of every record: immutable, and closed to fields it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Sampling(Record):
