@@ -7,7 +7,6 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from overfit_monitor.comparison import Measured, measure
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.facts import Facts
 from overfit_monitor.facts_file import completed
@@ -23,6 +22,7 @@ from overfit_monitor.reports.sketch import Sketch, sketch
 
 if TYPE_CHECKING:
     from overfit_monitor.baseline import Baseline
+    from overfit_monitor.comparison import Measured
 
 Progress = Callable[[int, int | None, str], None]
 
@@ -32,12 +32,12 @@ class Examined(NamedTuple):
 
     Attributes:
         checked: The run with its outcome.
-        measured: What it tells about how good it is, empty where that was not asked for.
+        measured: What it tells about how good it is, None where that was not asked for.
         sketch: Its validation curve as a few columns, empty where that was not asked for.
     """
 
     checked: CheckedRun
-    measured: Measured = Measured()
+    measured: Measured | None = None
     sketch: Sketch = Sketch()
 
 
@@ -87,7 +87,8 @@ def check(
     checked = [each.checked for each in examined]
     remarks = _remarks(rules, checked)
     if baseline is not None:
-        return baseline.held_against([(each.checked, each.measured) for each in examined], errors, remarks)
+        judged = [(each.checked, each.measured) for each in examined if each.measured is not None]
+        return baseline.held_against(judged, errors, remarks)
     return conclude(checked, errors, remarks)
 
 
@@ -165,7 +166,7 @@ def examine(
     columns = columns_of(run, diagnosis)
     return Examined(
         checked if columns is None else checked.model_copy(update={"columns": columns}),
-        measure(diagnosis, run.observations) if measured else Measured(),
+        _measured(run, diagnosis) if measured else None,
         _sketch(run, diagnosis) if sketched else Sketch(),
     )
 
@@ -202,6 +203,12 @@ def _hint(run: Run) -> str:
     return seen + told
 
 
+def _measured(run: Run, diagnosis: Diagnosis) -> Measured:
+    from overfit_monitor.comparison import measure
+
+    return measure(diagnosis, run.observations)
+
+
 def _sketch(run: Run, diagnosis: Diagnosis) -> Sketch:
     metric = diagnosis.metrics.val
     if metric is None:
@@ -222,4 +229,4 @@ def columns_of(run: Run, diagnosis: Diagnosis) -> Columns | None:
 
 def _remarks(policies: Policies, checked: Sequence[CheckedRun]) -> list[str]:
     unused = policies.unused(run.run or "" for run in checked)
-    return [f"the policy for {' and '.join(map(repr, policy.runs))} fits none of the runs" for policy in unused]
+    return [f"the policy for {' and '.join(map(repr, layer.runs))} fits none of the runs" for layer in unused]

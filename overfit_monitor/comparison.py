@@ -9,19 +9,15 @@ noise between seeds is then taken as usual (`USUAL_NOISE`), and the result says 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from statistics import stdev
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from pydantic import Field
 
 from overfit_monitor.records import Diagnosis, Mode, Observation, Record
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Array = npt.NDArray[np.float64]
+from overfit_monitor.stats.autocorrelation import first_difference_scale, second_difference_scale
 
 FALSE_ALARM_RATE: Final = 0.05
 # Standard deviation from seed to seed of the best validation value, as a share of it, and how many degrees of freedom
@@ -98,15 +94,14 @@ def measure(diagnosis: Diagnosis, observations: Iterable[Observation]) -> Measur
     metric, mode, value = diagnosis.metrics.val, diagnosis.metrics.mode, diagnosis.best_value
     if metric is None or value is None:
         return Measured(metric=metric, mode=mode)
-    import numpy as np
-
+    sign = -1.0 if mode == "max" else 1.0
     kept = _kept(observations, metric)
-    curve = np.array([o.val[metric] for o in kept], dtype=np.float64)
-    steps = np.array([o.step for o in kept])[np.isfinite(curve)]
-    curve = curve[np.isfinite(curve)] * (-1.0 if mode == "max" else 1.0)
-    moves = _noise_around(curve, int(np.searchsorted(steps, diagnosis.best_step or 0)))
+    finite = [(o.step, sign * o.val[metric]) for o in kept if math.isfinite(o.val[metric])]
+    curve = [oriented for _, oriented in finite]
+    moves = _noise_around(curve, bisect_left(finite, (diagnosis.best_step or 0, -math.inf)))
     best = next((o for o in kept if o.step == diagnosis.best_step), None)
-    near = 1 if moves is None else max(1, int(np.count_nonzero(curve <= curve.min() + NEAR * moves)))
+    as_low = min(curve, default=0.0) + NEAR * (moves or 0.0)
+    near = 1 if moves is None else max(1, sum(each <= as_low for each in curve))
     sampling = None if best is None else best.sampling
     noise = moves if sampling is None else sampling.standard_error
     noise_from: NoiseFrom | None = "examples" if sampling is not None else None if moves is None else "curve"
@@ -166,13 +161,11 @@ def _kept(observations: Iterable[Observation], metric: str) -> list[Observation]
     return kept
 
 
-def _noise_around(curve: Array, place: int) -> float | None:
+def _noise_around(curve: Sequence[float], place: int) -> float | None:
     first = max(0, min(place - WINDOW, len(curve) - 2 * WINDOW))
     window = curve[first : first + 2 * WINDOW + 1]
     if len(window) < LEAST_CURVE:
         return None
-    from overfit_monitor.stats.autocorrelation import first_difference_scale, second_difference_scale
-
     scales = first_difference_scale(window), second_difference_scale(window, 1)  # a trend enlarges the first
     found = min(scales)
     return found if math.isfinite(found) else None
@@ -220,7 +213,7 @@ def _noise_of_single(base: Measured, other: Measured) -> _Noise | str:
 
 
 def _too_good(run: Measured) -> float:
-    """Return by how much the lowest of ``near`` Gaussian values lies below their mean (Blom 1958)."""
+    """Return by how much the as_low of ``near`` Gaussian values lies below their mean (Blom 1958)."""
     from scipy.special import ndtri
 
     if run.noise_from != "curve" or run.noise is None:
