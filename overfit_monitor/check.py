@@ -85,11 +85,11 @@ def check(
     if sketches is not None:
         sketches.update({each.checked.run or "": each.sketch for each in examined})
     checked = [each.checked for each in examined]
-    remarks = _remarks(rules, checked)
+    unused = remarks(rules, checked)
     if baseline is not None:
         judged = [(each.checked, each.measured) for each in examined if each.measured is not None]
-        return baseline.held_against(judged, errors, remarks)
-    return conclude(checked, errors, remarks)
+        return baseline.held_against(judged, errors, unused)
+    return conclude(checked, errors, unused)
 
 
 def examine_all(
@@ -145,7 +145,13 @@ def judge_run(run: Run, policies: Policies | None = None, *, facts: Facts | None
 
 
 def examine(
-    run: Run, policies: Policies, facts: Facts | None = None, *, measured: bool = False, sketched: bool = False
+    run: Run,
+    policies: Policies,
+    facts: Facts | None = None,
+    *,
+    measured: bool = False,
+    sketched: bool = False,
+    diagnose: Callable[[Run, Mapping[str, Any]], Diagnosis] | None = None,
 ) -> Examined:
     """Judge one run, and keep what its comparison and its picture need.
 
@@ -155,13 +161,14 @@ def examine(
         facts: As for `check`.
         measured: Whether it will be compared.
         sketched: Whether its curve will be drawn.
+        diagnose: What gives the diagnosis, None for `diagnose_run`; one that goes on where it was gives the same.
 
     Raises:
         UsageError: The metric is not among those of the run, or its direction is unknown.
     """
     known = run if facts is None else replace(run, facts=completed(run.facts, facts))
     rules = policies.of(run.name)
-    diagnosis = diagnose_run(known, rules.settings)
+    diagnosis = (diagnose or diagnose_run)(known, rules.settings)
     checked = judge(diagnosis, rules.limit, hint=_hint(run))
     columns = columns_of(run, diagnosis)
     return Examined(
@@ -181,12 +188,21 @@ def diagnose_run(run: Run, settings: Mapping[str, Any]) -> Diagnosis:
     Raises:
         UsageError: The metric is not among those of the run, or its direction is unknown.
     """
+    return named(Monitor(facts=run.facts, **settings_for(run, settings)).replay(run.observations), run)
+
+
+def settings_for(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a run is judged by: those given go before its own, the metric by its name there."""
     together = layered(run.settings, settings)
     if together.get("metric") is not None:
         together["metric"] = _metric_of(together["metric"], run)
-    diagnosis = Monitor(facts=run.facts, **together).replay(run.observations)
-    named = {"run": run.name, "source": run.source, "notes": run.notes + diagnosis.notes}
-    return diagnosis.model_copy(update=named)
+    return together
+
+
+def named(diagnosis: Diagnosis, run: Run) -> Diagnosis:
+    """Return the diagnosis with the run's name, where it was read, and what was wrong there."""
+    update = {"run": run.name, "source": run.source, "notes": run.notes + diagnosis.notes}
+    return diagnosis.model_copy(update=update)
 
 
 def _metric_of(asked: str, run: Run) -> str:
@@ -227,6 +243,7 @@ def columns_of(run: Run, diagnosis: Diagnosis) -> Columns | None:
     return None if val is None else Columns(train=train, val=val)
 
 
-def _remarks(policies: Policies, checked: Sequence[CheckedRun]) -> list[str]:
+def remarks(policies: Policies, checked: Sequence[CheckedRun]) -> list[str]:
+    """Return what is to be said of the policies: which of them fit none of the runs."""
     unused = policies.unused(run.run or "" for run in checked)
     return [f"the policy for {' and '.join(map(repr, layer.runs))} fits none of the runs" for layer in unused]

@@ -233,3 +233,40 @@ def _begins(smooth: list[float], best_at: int, near: float, left: float) -> tupl
     later = range(len(smooth) - 1, best_at - 1, -1)
     likeliest = next(at for at in later if smooth[at] <= smooth[best_at])
     return first, likeliest, next(at for at in later if smooth[at] <= left)
+
+
+def least_rise(found: Rise, n: int, limit: float) -> float:
+    """Return the rise at which the statistic would reach a limit, all else being as it is.
+
+    The inverse of the statistic of `measure_rise`: with ``c`` its limit without doubt, in units of the values, and
+    ``q`` the largest rise that was made good, ``r 10^(-2 q / r) = c`` has the solution ``r = u / W(u / c)`` with
+    ``u = 2 q ln 10`` and Lambert's W; it is at most ``20 c``, as the doubt is.
+
+    Args:
+        found: What was measured.
+        n: Number of values it was measured on.
+        limit: Limit of the statistic.
+
+    Returns:
+        The rise in the units of the values; infinite where the noise is 0, since no rise can be told from it.
+    """
+    if found.noise <= 0.0:
+        return math.inf
+    inflated = max(LEAST_INFLATION, inflation(min(found.correlation, MOST_CORRELATION)))
+    sure = limit * found.noise * inflated / math.sqrt(n - found.best_at)
+    sure *= EARLY_DOUBT if found.best_at < EARLY else 1.0
+    made_good = 2.0 * found.recovered * math.log(10.0)
+    if made_good <= 0.0:
+        return sure
+    return min(made_good / _lambert_w(made_good / sure), MOST_DOUBT * sure)
+
+
+def _lambert_w(z: float) -> float:
+    """Return w with ``w e^w = z`` for z above 0, by Newton's method on the logarithm of both sides."""
+    w = math.log1p(z)
+    for _ in range(20):
+        step = (w + math.log(w) - math.log(z)) * w / (1.0 + w)
+        w -= step
+        if abs(step) <= 1e-12 * w:
+            break
+    return w
