@@ -2,41 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from overfit_monitor.comparison import Measured, measure
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.facts import Facts
 from overfit_monitor.facts_file import completed
-from overfit_monitor.gate import Limit, conclude, judge
+from overfit_monitor.gate import conclude, judge
 from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.monitor import Monitor
+from overfit_monitor.policy import Policies, layered
 from overfit_monitor.readers import Run, read_runs
-from overfit_monitor.readers.pairing import Names, place
+from overfit_monitor.readers.pairing import Names, Place, place
 from overfit_monitor.records import Diagnosis
-from overfit_monitor.reports.base import CheckedRun, CheckResult, Unjudged
+from overfit_monitor.reports.base import CheckedRun, CheckResult, Columns, Unjudged
+from overfit_monitor.reports.sketch import Sketch, sketch
+
+if TYPE_CHECKING:
+    from overfit_monitor.baseline import Baseline
+
+Progress = Callable[[int, int | None, str], None]
+
+
+class Examined(NamedTuple):
+    """One run, judged by itself, with what its comparison and its picture need.
+
+    Attributes:
+        checked: The run with its outcome.
+        measured: What it tells about how good it is, empty where that was not asked for.
+        sketch: Its validation curve as a few columns, empty where that was not asked for.
+    """
+
+    checked: CheckedRun
+    measured: Measured = Measured()
+    sketch: Sketch = Sketch()
 
 
 def check(
     paths: Iterable[str | PathLike[str]],
     *,
     settings: Mapping[str, Any] | None = None,
+    policies: Policies | None = None,
     names: Names | None = None,
-    limit: Limit | None = None,
-    curves: dict[str, Sequence[float]] | None = None,
     facts: Facts | None = None,
+    sketches: dict[str, Sketch] | None = None,
+    baseline: Baseline | None = None,
+    progress: Progress | None = None,
 ) -> CheckResult:
     """Judge every run in files and folders.
 
     Args:
         paths: Files and folders.
-        settings: Fields of `MonitorConfig`; they go before those that a journal holds.
+        settings: Fields of `MonitorConfig`; they go before those of the policies.
+        policies: What the runs are judged by; its settings go before those that a journal holds. None fails a run
+            with a finding of severity ``error``.
         names: What is compared with what, None to go by the names in the files.
-        limit: What makes a run fail, None for a finding of severity ``error``.
-        curves: Filled with the validation values by name of the run, if given.
         facts: What the user says of model, optimizer and data; it goes before what a log tells.
+        sketches: Filled with the validation curves by name of the run, if given.
+        baseline: With it, only what got worse makes a run fail.
+        progress: Called after each run with the number of runs judged, their number in all or None, and its name.
 
     Returns:
         The result; what could not be read is in its ``errors``, nothing is raised for it.
@@ -44,21 +71,110 @@ def check(
     Raises:
         UsageError: A setting is unknown or cannot be right.
     """
-    Monitor(**(settings or {}))
+    rules = policies or Policies()
+    rules = replace(rules, over={**rules.over, **(settings or {})})
+    examined, errors = examine_all(
+        paths,
+        policies=rules,
+        names=names,
+        facts=facts,
+        measured=baseline is not None,
+        sketched=sketches is not None,
+        progress=progress,
+    )
+    if sketches is not None:
+        sketches.update({each.checked.run or "": each.sketch for each in examined})
+    checked = [each.checked for each in examined]
+    unused = remarks(rules, checked)
+    if baseline is not None:
+        return baseline.held_against([(each.checked, each.measured) for each in examined], errors, unused)
+    return conclude(checked, errors, unused)
+
+
+def examine_all(
+    paths: Iterable[str | PathLike[str]],
+    *,
+    policies: Policies,
+    names: Names | None = None,
+    facts: Facts | None = None,
+    measured: bool = False,
+    sketched: bool = False,
+    progress: Progress | None = None,
+) -> tuple[list[Examined], list[Unjudged]]:
+    """Judge every run in files and folders by itself, and return them with what could not be judged.
+
+    Args:
+        paths: As for `check`.
+        policies: As for `check`.
+        names: As for `check`.
+        facts: As for `check`.
+        measured: Whether the runs will be compared.
+        sketched: Whether their curves will be drawn.
+        progress: As for `check`.
+
+    Raises:
+        UsageError: A setting is unknown or cannot be right.
+    """
+    policies.check()
     runs, problems = read_runs(paths, names=names)
-    checked: list[CheckedRun] = []
     errors = [Unjudged(source=problem.source, message=problem.message) for problem in problems]
-    for run in runs:
+    examined: list[Examined] = []
+    for number, run in enumerate(runs, 1):
         try:
-            known = run if facts is None else replace(run, facts=completed(run.facts, facts))
-            diagnosis = diagnose_run(known, settings or {})
+            examined.append(examine(run, policies, facts, measured=measured, sketched=sketched))
         except OverfitMonitorError as error:
             errors.append(Unjudged(source=run.source, run=run.name, message=str(error)))
-            continue
-        checked.append(judge(diagnosis, limit or Limit(), hint=_hint(run)))
-        if curves is not None and diagnosis.metrics.val is not None:
-            curves[run.name] = _curve(run, diagnosis.metrics.val)
-    return conclude(checked, errors)
+        if progress is not None:
+            progress(number, len(runs), run.name)
+    return examined, errors
+
+
+def judge_run(run: Run, policies: Policies | None = None, *, facts: Facts | None = None) -> CheckedRun:
+    """Judge one run by itself, as `check` does without a baseline.
+
+    Args:
+        run: The run as it was read.
+        policies: As for `check`.
+        facts: As for `check`.
+
+    Raises:
+        UsageError: The metric is not among those of the run, or its direction is unknown.
+    """
+    return examine(run, policies or Policies(), facts).checked
+
+
+def examine(
+    run: Run,
+    policies: Policies,
+    facts: Facts | None = None,
+    *,
+    measured: bool = False,
+    sketched: bool = False,
+    diagnose: Callable[[Run, Mapping[str, Any]], Diagnosis] | None = None,
+) -> Examined:
+    """Judge one run, and keep what its comparison and its picture need.
+
+    Args:
+        run: The run as it was read.
+        policies: As for `check`.
+        facts: As for `check`.
+        measured: Whether it will be compared.
+        sketched: Whether its curve will be drawn.
+        diagnose: What gives the diagnosis, None for `diagnose_run`; one that goes on where it was gives the same.
+
+    Raises:
+        UsageError: The metric is not among those of the run, or its direction is unknown.
+    """
+    known = run if facts is None else replace(run, facts=completed(run.facts, facts))
+    rules = policies.of(run.name)
+    diagnosis = (diagnose or diagnose_run)(known, rules.settings)
+    checked = judge(diagnosis, rules.limit, hint=_hint(run))
+    columns = columns_of(run, diagnosis)
+    return Examined(
+        checked if columns is None else checked.model_copy(update={"columns": columns}),
+        measure(diagnosis, run.observations) if measured else Measured(),
+        _sketch(run, diagnosis) if sketched else Sketch(),
+    )
 
 
 def diagnose_run(run: Run, settings: Mapping[str, Any]) -> Diagnosis:
@@ -71,22 +187,21 @@ def diagnose_run(run: Run, settings: Mapping[str, Any]) -> Diagnosis:
     Raises:
         UsageError: The metric is not among those of the run, or its direction is unknown.
     """
+    return named(Monitor(facts=run.facts, **settings_for(run, settings)).replay(run.observations), run)
+
+
+def settings_for(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a run is judged by: those given go before its own, the metric by its name there."""
     together = layered(run.settings, settings)
     if together.get("metric") is not None:
         together["metric"] = _metric_of(together["metric"], run)
-    diagnosis = Monitor(facts=run.facts, **together).replay(run.observations)
-    named = {"run": run.name, "source": run.source, "notes": run.notes + diagnosis.notes}
-    return diagnosis.model_copy(update=named)
-
-
-def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings in which the later layer wins; a mode does not outlive the metric it was given for."""
-    together: dict[str, Any] = {}
-    for layer in layers:
-        if "metric" in layer and layer["metric"] != together.get("metric"):
-            together.pop("mode", None)
-        together |= layer
     return together
+
+
+def named(diagnosis: Diagnosis, run: Run) -> Diagnosis:
+    """Return the diagnosis with the run's name, where it was read, and what was wrong there."""
+    update = {"run": run.name, "source": run.source, "notes": run.notes + diagnosis.notes}
+    return diagnosis.model_copy(update=update)
 
 
 def _metric_of(asked: str, run: Run) -> str:
@@ -103,8 +218,25 @@ def _hint(run: Run) -> str:
     return seen + told
 
 
-def _curve(run: Run, metric: str) -> list[float]:
-    by_step = {
-        observation.step: observation.val[metric] for observation in run.observations if metric in observation.val
-    }
-    return list(by_step.values())
+def _sketch(run: Run, diagnosis: Diagnosis) -> Sketch:
+    metric = diagnosis.metrics.val
+    if metric is None:
+        return Sketch()
+    by_step = dict(sorted({o.step: o.val[metric] for o in run.observations if metric in o.val}.items()))
+    return sketch(list(by_step), list(by_step.values()), mode=diagnosis.metrics.mode)
+
+
+def columns_of(run: Run, diagnosis: Diagnosis) -> Columns | None:
+    """Return the names of what was compared as they stand in the log, None where the log does not tell."""
+    places: Mapping[str, Place] = getattr(run, "places", {})
+    labels = {(where.split, where.metric): label for label, where in places.items()}
+    metrics = diagnosis.metrics
+    train = None if metrics.train is None else labels.get(("train", metrics.train))
+    val = None if metrics.val is None else labels.get(("val", metrics.val))
+    return None if val is None else Columns(train=train, val=val)
+
+
+def remarks(policies: Policies, checked: Sequence[CheckedRun]) -> list[str]:
+    """Return what is to be said of the policies: which of them fit none of the runs."""
+    unused = policies.unused(run.run or "" for run in checked)
+    return [f"the policy for {' and '.join(map(repr, policy.runs))} fits none of the runs" for policy in unused]

@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal, NamedTuple
+from statistics import stdev
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from overfit_monitor.records import Diagnosis, Mode, Observation, Record
-from overfit_monitor.stats.autocorrelation import first_difference_scale, second_difference_scale
 
-Array = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
 
 FALSE_ALARM_RATE: Final = 0.05
 # Standard deviation from seed to seed of the best validation value, as a share of it, and how many degrees of freedom
-# this is worth as a guess for a configuration that nobody trained twice (benchmarks/comparing.py).
+# this is worth as a guess for a configuration that nobody trained twice. On the nets of benchmarks/comparing.py it is
+# 0.4 to 14 % (5 and 95 of 100), and 12 times (up to 450 times) what the curve itself moves by.
 USUAL_NOISE: Final = 0.05
 USUAL_FREEDOM: Final = 4.0
 LEAST_CURVE: Final = 5  # values below which a noise is no more than a guess
@@ -41,8 +44,8 @@ class Measured(Record):
         mode: ``min`` where lower is better, ``max`` where higher is better.
         value: Best validation value in the metric's own units, None without a finite one.
         noise: Standard deviation that the run itself tells of this value, in the same units; None where unknown.
-        noise_from: What tells it: ``examples`` is the standard error of the mean over the validation examples, ``curve``
-            the variation from one evaluation to the next around the best.
+        noise_from: What tells it: ``examples`` is the standard error of the mean over the validation examples,
+            ``curve`` the variation from one evaluation to the next around the best.
         near: Number of evaluations that could as well have been the best; the best of many noisy values is too good.
     """
 
@@ -95,17 +98,19 @@ def measure(diagnosis: Diagnosis, observations: Iterable[Observation]) -> Measur
     metric, mode, value = diagnosis.metrics.val, diagnosis.metrics.mode, diagnosis.best_value
     if metric is None or value is None:
         return Measured(metric=metric, mode=mode)
+    import numpy as np
+
     kept = _kept(observations, metric)
     curve = np.array([o.val[metric] for o in kept], dtype=np.float64)
     steps = np.array([o.step for o in kept])[np.isfinite(curve)]
     curve = curve[np.isfinite(curve)] * (-1.0 if mode == "max" else 1.0)
     moves = _noise_around(curve, int(np.searchsorted(steps, diagnosis.best_step or 0)))
     best = next((o for o in kept if o.step == diagnosis.best_step), None)
-    told = {"metric": metric, "mode": mode, "value": value}
     near = 1 if moves is None else max(1, int(np.count_nonzero(curve <= curve.min() + NEAR * moves)))
-    if best is not None and best.sampling is not None:
-        return Measured(**told, noise=best.sampling.standard_error, noise_from="examples", near=near)
-    return Measured(**told, noise=moves, noise_from=None if moves is None else "curve", near=near)
+    sampling = None if best is None else best.sampling
+    noise = moves if sampling is None else sampling.standard_error
+    noise_from: NoiseFrom | None = "examples" if sampling is not None else None if moves is None else "curve"
+    return Measured(metric=metric, mode=mode, value=value, noise=noise, noise_from=noise_from, near=near)
 
 
 def compare(
@@ -137,7 +142,7 @@ def compare(
     noise = _noise(a, b, known[0], known[1])
     relative = difference / abs(_mean(a)) if _mean(a) else None
     if isinstance(noise, str):
-        return Comparison(difference=difference, relative=relative, reason=noise)
+        return Comparison(difference=difference, relative=relative, reason=f"{_told(difference)}; {noise}.")
     limit = _quantile(noise.freedom, false_alarm_rate) * noise.error + noise.selection
     sure = abs(difference) > limit
     return Comparison(
@@ -151,7 +156,7 @@ def compare(
 
 
 def _kept(observations: Iterable[Observation], metric: str) -> list[Observation]:
-    """Return the evaluations of the metric in the order of their steps; a step that goes back forgets what came after."""
+    """Return the evaluations of the metric in the order of their steps; a step back forgets what came after it."""
     kept: list[Observation] = []
     for observation in observations:
         if metric in observation.val:
@@ -163,9 +168,11 @@ def _kept(observations: Iterable[Observation], metric: str) -> list[Observation]
 
 def _noise_around(curve: Array, place: int) -> float | None:
     first = max(0, min(place - WINDOW, len(curve) - 2 * WINDOW))
-    window = curve[first : first + 2 * WINDOW + 1]
+    window = curve[first : first + 2 * WINDOW + 1].tolist()
     if len(window) < LEAST_CURVE:
         return None
+    from overfit_monitor.stats.autocorrelation import first_difference_scale, second_difference_scale
+
     scales = first_difference_scale(window), second_difference_scale(window, 1)  # a trend enlarges the first
     found = min(scales)
     return found if math.isfinite(found) else None
@@ -198,18 +205,17 @@ def _noise(a: Sequence[float], b: Sequence[float], base: Sequence[Measured], oth
 
 def _noise_of_single(base: Measured, other: Measured) -> _Noise | str:
     if base.noise is None or other.noise is None or base.value is None or other.value is None:
-        return "nothing tells the noise: one run a side, and too few evaluations to see how much they move"
+        return "one run a side, with too few evaluations to see how much they move: nothing tells the noise"
     if base.value <= 0.0 or other.value <= 0.0:
-        return "nothing tells the noise between seeds: one run a side, and no usual noise is known of values below 0"
+        return (
+            "one run a side, and no usual noise is known of values of 0 or below: nothing tells the noise between seeds"
+        )
     within = math.hypot(base.noise, other.noise)
     between = USUAL_NOISE * math.hypot(base.value, other.value)
     selection = abs(_too_good(base) - _too_good(other))
-    what = {"examples": "the validation examples", "curve": "the curves' own noise", None: ""}
-    kinds = " and ".join(dict.fromkeys(what[run.noise_from] for run in (base, other)))
-    told = (
-        f"one run a side: the noise between seeds is not known and was taken as the usual {USUAL_NOISE:.0%}, "
-        f"with {kinds} and the choice of the best among many"
-    )
+    kinds = {"examples": "that of the validation examples", "curve": "that of the curves", None: "none"}
+    beside = " and ".join(dict.fromkeys(kinds[run.noise_from] for run in (base, other)))
+    told = f"one run a side, so the noise between seeds was taken as the usual {USUAL_NOISE:.0%}, with {beside}"
     return _Noise(math.hypot(within, between), USUAL_FREEDOM, selection, told)
 
 
@@ -230,11 +236,14 @@ def _quantile(freedom: float, false_alarm_rate: float) -> float:
 
 def _verdict(difference: float, limit: float, sure: bool) -> str:
     if difference == 0.0:
+        return _told(difference)
+    return f"{_told(difference)}, {'more than' if sure else 'within'} the {limit:.2g} that noise explains"
+
+
+def _told(difference: float) -> str:
+    if difference == 0.0:
         return "as good"
-    what = "worse" if difference > 0.0 else "better"
-    if sure:
-        return f"{what} by {abs(difference):.3g}, more than the {limit:.2g} that noise explains"
-    return f"{what} by {abs(difference):.3g}, within the {limit:.2g} that noise explains"
+    return f"{'worse' if difference > 0.0 else 'better'} by {abs(difference):.3g}"
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -242,4 +251,4 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _spread(values: Sequence[float]) -> float:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return stdev(values) if len(values) > 1 else 0.0

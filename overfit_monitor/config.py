@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from overfit_monitor.errors import from_validation
 
 
-class MonitorConfig(BaseModel):
-    """The settings of a monitor. `Monitor` takes the same names as keywords.
+class Settings(BaseModel):
+    """The settings that can be given one by one, each checked by itself.
 
     Attributes:
         metric: Metric to compare between train and validation. None chooses ``loss``, or else the
@@ -20,7 +20,6 @@ class MonitorConfig(BaseModel):
             default, stops on evidence instead of on a count.
         min_delta: Smallest change of the validation metric that counts as improvement when
             it is decided whether to stop, in its own units, at least 0.
-        baseline: With ``patience``: value the metric must beat before an improvement counts, as in Keras.
         false_alarm_rate: Largest share of healthy runs that may be called overfitting at any time in the
             run, looked at after every evaluation; between 0.01 and 0.2.
         start_from_epoch: First step at which a stopping decision may be taken, as in Keras.
@@ -34,11 +33,20 @@ class MonitorConfig(BaseModel):
     mode: Literal["min", "max", "auto"] = "auto"
     patience: int | None = Field(default=None, ge=0)
     min_delta: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
-    baseline: float | None = Field(default=None, allow_inf_nan=False)
     false_alarm_rate: float = Field(default=0.05, ge=0.01, le=0.2)
     start_from_epoch: int = Field(default=0, ge=0)
     stopping_threshold: float | None = Field(default=None, allow_inf_nan=False)
     strict: bool = False
+
+
+class MonitorConfig(Settings):
+    """The settings of a monitor, those of `Settings` among them. `Monitor` takes the same names as keywords.
+
+    Attributes:
+        baseline: With ``patience``: value the metric must beat before an improvement counts, as in Keras.
+    """
+
+    baseline: float | None = Field(default=None, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _baseline_needs_patience(self) -> Self:

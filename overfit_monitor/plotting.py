@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 
-import numpy as np
-import numpy.typing as npt
-
+from overfit_monitor.deferred import Deferred
 from overfit_monitor.diagnosis import decide
 from overfit_monitor.errors import UsageError
 from overfit_monitor.history import History
 from overfit_monitor.records import Diagnosis
-from overfit_monitor.stats.envelope import level_at, noise_at
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from matplotlib.axes import Axes
 
-Array = npt.NDArray[np.float64]
+    Array = npt.NDArray[np.float64]
+else:
+    np = Deferred("numpy")
+
 
 # Okabe and Ito 2008, Color Universal Design: told apart with every kind of colour vision.
 TRAIN, VAL, BEST, ONSET, ALARM, INK = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#333333"
@@ -113,6 +115,8 @@ def _own_axes() -> Axes:
 
 
 def _drawn(steps: npt.NDArray[np.int64], val: Array, train: Array) -> Drawn:
+    from overfit_monitor.stats.envelope import level_at, noise_at
+
     broken = ~np.isfinite(val)
     kept = np.arange(len(steps) - 1, -1, -math.ceil(len(steps) / MOST_POINTS))[::-1]
     level, noise = np.full((2, len(steps)), math.nan)

@@ -9,9 +9,9 @@ from os import PathLike
 from typing import Any, NamedTuple
 
 from overfit_monitor.analyzer import Analyzer, as_observation
-from overfit_monitor.check import layered
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.errors import OverfitMonitorError, UnreadableError, unknown_name
+from overfit_monitor.policy import layered
 from overfit_monitor.readers import Run, read_runs
 from overfit_monitor.readers.pairing import Names, place, words_of
 from overfit_monitor.reports.base import Unjudged

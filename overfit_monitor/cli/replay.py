@@ -43,7 +43,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Replay, report, and return the exit status."""
-    from overfit_monitor.check import layered
+    from overfit_monitor.policy import layered
     from overfit_monitor.project import load_settings
     from overfit_monitor.replay import DEFAULT_POLICIES, replay
     from overfit_monitor.reports.replay import render, render_json

@@ -10,10 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from overfit_monitor.cli.check import SETTINGS, _add_settings as add_settings
-from overfit_monitor.cli.common import COULD_NOT_JUDGE, PROGRAM, add_compared, compared, names_of, put, say, told
+from overfit_monitor.cli.common import (
+    COULD_NOT_JUDGE,
+    PROGRAM,
+    add_compared,
+    add_facts,
+    add_stopping,
+    chosen,
+    put,
+    say,
+)
 
 if TYPE_CHECKING:
+    from overfit_monitor.policy import Policies
+    from overfit_monitor.readers import Run
     from overfit_monitor.reports.base import Unjudged
     from overfit_monitor.view.payload import ShownRun
 
@@ -38,10 +48,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, default=DEFAULT, metavar="FILE", help=f"default: {DEFAULT}; - is stdout")
     parser.add_argument("--title", metavar="TEXT", help="heading of the report; default: the paths")
     add_compared(parser)
-    add_settings(parser)
-    parser.add_argument(
-        "--facts", type=Path, metavar="FILE", help="YAML, TOML or JSON with what is known of model, optimizer and data"
-    )
+    add_stopping(parser)
+    add_facts(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -52,7 +60,10 @@ def run(options: argparse.Namespace) -> int:
     runs = list(_shown(options, errors))
     title = options.title or ", ".join(options.paths)
     command = shlex.join([PROGRAM, *sys.argv[1:]]) if Path(sys.argv[0]).name == PROGRAM else None
-    put(render(runs, errors=errors, title=title, command=command), None if str(options.output) == "-" else options.output)
+    put(
+        render(runs, errors=errors, title=title, command=command),
+        None if str(options.output) == "-" else options.output,
+    )
     for error in errors:
         say(f"{error.source}: {error.message}")
     if str(options.output) != "-":
@@ -62,26 +73,29 @@ def run(options: argparse.Namespace) -> int:
 
 def _shown(options: argparse.Namespace, errors: list[Unjudged]) -> Iterator[ShownRun]:
     """Yield every run as it is shown; what cannot be read or judged goes to ``errors``."""
-    from overfit_monitor.check import diagnose_run, layered
     from overfit_monitor.errors import OverfitMonitorError
     from overfit_monitor.facts_file import completed, load_facts
-    from overfit_monitor.monitor import Monitor
-    from overfit_monitor.project import load_settings
     from overfit_monitor.readers import read_runs
     from overfit_monitor.reports.base import Unjudged
-    from overfit_monitor.view.payload import shown_from_run
 
-    project = load_settings(options.config)
-    project.pop("fail_on", None)
-    names = names_of(options, project)
-    settings = compared(layered(project, told(options, SETTINGS)), names)
-    Monitor(**settings)
+    choice = chosen(options)
+    policies = choice.policies.check()
     facts = None if options.facts is None else load_facts(options.facts)
-    runs, problems = read_runs(options.paths, names=names)
+    runs, problems = read_runs(options.paths, names=choice.names)
     errors += [Unjudged(source=problem.source, message=problem.message) for problem in problems]
     for run in runs:
         known = run if facts is None else replace(run, facts=completed(run.facts, facts))
         try:
-            yield shown_from_run(known, diagnose_run(known, settings))
+            yield _judged(known, policies)
         except OverfitMonitorError as error:
             errors.append(Unjudged(source=run.source, run=run.name, message=str(error)))
+
+
+def _judged(run: Run, policies: Policies) -> ShownRun:
+    from overfit_monitor.check import columns_of, diagnose_run
+    from overfit_monitor.view.payload import shown_from_run
+
+    diagnosis = diagnose_run(run, policies.of(run.name).settings)
+    columns = columns_of(run, diagnosis)
+    named = {} if columns is None else {"tags": {"train": columns.train, "val": columns.val}}
+    return shown_from_run(run, diagnosis, **named)

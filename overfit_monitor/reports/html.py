@@ -25,7 +25,16 @@ _POINTS: Final = 60_000
 _FEWEST, _MOST = 200, 2000
 # What would end the script element, begin a comment in it, or a line in old parsers, as JSON escapes it.
 _ESCAPED: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
-_HEADS: Final = ("Run", "Verdict", "Severity", "Onset", "Best step", "Last step", "What was found", "First recommendation")
+_HEADS: Final = (
+    "Run",
+    "Verdict",
+    "Severity",
+    "Onset",
+    "Best step",
+    "Last step",
+    "What was found",
+    "First recommendation",
+)
 
 
 def render(
@@ -133,7 +142,7 @@ def _document(data: Mapping[str, Any], errors: Sequence[Unjudged], when: datetim
         *_table(rows),
         "</noscript>",
         f'<script type="application/json" id="overfit-monitor-data">{as_script(data)}</script>',
-        f'<script>{parts.boot}</script>',
+        f"<script>{parts.boot}</script>",
         "</body>",
         "</html>",
     ]

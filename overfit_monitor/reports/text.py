@@ -1,55 +1,205 @@
-"""The result for people: a line a run, worst first, and what to do about it."""
+"""The result for people at a terminal: a line a run, worst first, why, and what to do about it."""
 
 from __future__ import annotations
 
-import math
+import textwrap
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 from overfit_monitor.records import NotJudged
-from overfit_monitor.reports.base import EXIT_STATUS, CheckedRun, CheckResult, Outcome, Unjudged, printable
+from overfit_monitor.reports.base import (
+    EXIT_STATUS,
+    STANDINGS,
+    CheckedRun,
+    CheckResult,
+    Outcome,
+    Unjudged,
+    View,
+    flat,
+    pairings,
+    plural,
+    summary,
+)
+from overfit_monitor.reports.sketch import BEST, ONSET, WIDTH, Sketch, bars
 
-BARS = "▁▂▃▄▅▆▇█"
-WIDTH = 24
-_ORDER: tuple[Outcome, ...] = ("fail", "error", "pass")
-_COLOR: dict[Outcome, str] = {"pass": "32", "fail": "31", "error": "33"}
+INDENT: Final = 7
+VERDICT: Final = 13
+LEAST_NAME: Final = 14
+MOST_NAME: Final = 48
+_COLOR: Final[dict[Outcome, str]] = {"pass": "32", "fail": "1;31", "error": "33"}
+_GREEN, _RED, _DIM, _BOLD = "32", "31", "2", "1"
+# What is told of the steps, the longest form that fits.
+_STEPS: Final = (("best", "onset", "alarm", "stop", "last"), ("best", "onset", "last"), ("best", "onset"), ())
 
 
-def render(check: CheckResult, *, curves: Mapping[str, Sequence[float]] | None = None, color: bool = False) -> str:
+def render(check: CheckResult, view: View | None = None) -> str:
     """Return the result as lines of text.
 
     Args:
         check: The result.
-        curves: Validation values by name of the run, drawn small beside it.
-        color: Whether the text goes to a terminal that shows colours.
+        view: How it is shown.
     """
-    runs = sorted(check.runs, key=lambda run: _ORDER.index(run.outcome))
-    width = max([len(printable(run.run or "")) for run in runs], default=0)
-    lines = [line for run in runs for line in _run(run, min(width, 48), (curves or {}).get(run.run or "", ()), color)]
-    lines += [_painted("not read", "error", color) + f"      {_flat(_where(error))}" for error in check.errors]
-    lines += _not_judged(runs)
-    lines += [_painted(_summary(check), check.outcome, color)]
+    view = view or View()
+    runs = check.worst_first
+    shown = runs[: view.worst]
+    columns = _columns(shown, view)
+    several = len({run.pairing for run in runs if run.metrics.val is not None}) > 1
+    lines = [line for run in shown for line in _run(run, columns, view, several=several)]
+    if view.explain:
+        lines += [_harmless(line) for run in shown for line in ("", *run.explain().rstrip().splitlines())]
+        lines += [""] if shown else []
+    lines += _rest(runs[len(shown) :])
+    lines += [line for error in check.errors[: view.worst] for line in _unread(error, view)]
+    more = len(check.errors) - len(check.errors[: view.worst])
+    lines += [f"{'':{INDENT}}… {more:,} more that could not be read (--all shows them)"] if more else []
+    lines += list(_groups(check, view))
+    lines += _footer(check, shown, view)
     return "\n".join(lines) + "\n"
 
 
-def sparkline(values: Sequence[float], *, width: int = WIDTH) -> str:
-    """Return a curve as bars of eight heights; a gap where there is no finite value.
-
-    Example:
-        >>> sparkline([3.0, 2.0, 1.0, float("nan"), 4.5])
-        '▅▃▁ █'
-    """
-    shown = [_mean(values[at : at + 1 + (len(values) - 1) // width]) for at in _starts(len(values), width)]
-    finite = [value for value in shown if math.isfinite(value)]
-    if not finite:
-        return ""
-    low, high = min(finite), max(finite)
-    # Halved, so that the height of a curve from -1e308 to 1e308 is finite.
-    scale = (high / 2 - low / 2) or 1.0
-    return "".join(BARS[round(7 * ((v / 2 - low / 2) / scale))] if math.isfinite(v) else " " for v in shown)
+class _Columns(NamedTuple):
+    name: int
+    sketch: int
+    steps: Sequence[str]
 
 
-def _run(run: CheckedRun, width: int, curve: Sequence[float], color: bool) -> Iterable[str]:
+def _columns(shown: Sequence[CheckedRun], view: View) -> _Columns:
+    """Return the widths of the columns: the steps give way first, then names are cut, then there is no sketch."""
+    longest = max((_cells(flat(run.run or "")) for run in shown), default=0)
+    name = min(longest, MOST_NAME)
+    drawn = any(bars(view.sketches.get(run.run or "", Sketch())) for run in shown)
+    sketch = WIDTH + 3 if drawn else 0
+    if view.width is None:
+        return _Columns(name, sketch, _STEPS[0])
+    left = view.width - INDENT - VERDICT - 2
+    if left - sketch < LEAST_NAME:
+        sketch = 0
+    for steps in _STEPS:
+        needed = max((len(_told(run, steps)) for run in shown), default=0)
+        if min(name, LEAST_NAME) + sketch + needed <= left and (name + sketch + needed <= left or steps == _STEPS[2]):
+            return _Columns(min(name, left - sketch - needed), sketch, steps)
+    return _Columns(max(1, min(name, left - sketch)), sketch, ())
+
+
+def _run(run: CheckedRun, columns: _Columns, view: View, *, several: bool) -> Iterator[str]:
+    outcome = run.outcome.upper() if run.outcome == "fail" else run.outcome
+    rest = (_drawn(run, columns, view) + _told(run, columns.steps)).rstrip()
+    name = _fitted(flat(run.run or ""), columns.name)
+    yield (
+        _painted(outcome.ljust(INDENT), _COLOR[run.outcome], view)
+        + _painted(run.verdict.ljust(VERDICT), _COLOR[run.outcome], view)
+        + _painted(name if rest else name.rstrip(), _BOLD, view)
+        + (f"  {rest}" if rest else "")
+    )
+    for label, text in _details(run, several=several):
+        yield from _detail(label, text, view)
+
+
+def _details(run: CheckedRun, *, several: bool) -> Iterator[tuple[str, str]]:
+    if several and run.metrics.val is not None:
+        yield "compared", run.pairing
+    found = [finding for finding in run.findings if finding.severity != "info"]
+    if run.outcome == "error":
+        yield "not judged", run.reason or ""
+    elif run.reason and run.rule not in {finding.id for finding in found}:
+        yield "because", run.reason
+    for finding in found:
+        yield finding.severity, finding.message
+    if run.verdict == "inconclusive" and run.outcome != "error":
+        for reason in {item.reason: None for item in run.not_judged if item.id == "overfitting"}:
+            yield "not judged", reason
+    if run.baseline is not None and run.baseline.tolerated:
+        yield "tolerated", run.baseline.tolerated
+    if run.recommendations and run.verdict != "healthy":
+        yield "do", run.recommendations[0].title
+    for note in run.notes:
+        yield "note", note
+
+
+def _detail(label: str, text: str, view: View) -> Iterator[str]:
+    first = f"{'':{INDENT}}{label}: "
+    if view.width is None:
+        yield first + flat(text)
+        return
+    rest = " " * (INDENT + 2)
+    width = max(view.width, INDENT + 30)
+    lines = textwrap.wrap(first + flat(text), width, subsequent_indent=rest, break_on_hyphens=False) or [first]
+    code = {"error": _RED, "because": _RED, "do": "36"}.get(label, "33" if label == "warning" else _DIM)
+    lines[0] = lines[0].replace(f"{label}:", _painted(f"{label}:", code, view), 1)
+    yield from lines
+
+
+def _unread(error: Unjudged, view: View) -> Iterator[str]:
+    where = flat(f"{error.source}: {f'{error.run}: ' if error.run else ''}{error.message}")
+    first = "error".ljust(INDENT) + "not read".ljust(VERDICT)
+    if view.width is None:
+        yield first + where
+        return
+    rest = " " * (INDENT + VERDICT)
+    lines = textwrap.wrap(first + where, max(view.width, 40), subsequent_indent=rest, break_on_hyphens=False)
+    yield from [_painted(lines[0][: len(rest)], _COLOR["error"], view) + lines[0][len(rest) :], *lines[1:]]
+
+
+def _rest(runs: Sequence[CheckedRun]) -> list[str]:
+    if not runs:
+        return []
+    counts = Counter((run.outcome, run.verdict) for run in runs)
+    told = ", ".join(f"{count:,} {verdict} ({outcome})" for (outcome, verdict), count in counts.items())
+    return [f"{'':{INDENT}}… {len(runs):,} more: {told}; --all shows them"]
+
+
+def _groups(check: CheckResult, view: View) -> Iterator[str]:
+    """Yield how the groups stand against the baseline, the worst first; of those within the noise only how many."""
+    groups = {run.baseline.group: run.baseline for run in check.runs if run.baseline}
+    told = sorted(groups.values(), key=lambda each: (list(STANDINGS).index(each.standing), each.group))
+    shown = told if view.worst is None else [each for each in told if each.standing != "same"][: view.worst]
+    if told:
+        same = sum(each.standing == "same" for each in told)
+        yield f"baseline: {plural(len(told), 'group')}, {same:,} the same within noise"
+    for each in shown:
+        seeds = plural(each.seeds, "seed") if each.seeds == each.base_seeds else f"{each.seeds}:{each.base_seeds} seeds"
+        named = f"{each.group} ({seeds})" if each.base_seeds > 1 else each.group
+        outcome: Outcome = "fail" if each.standing == "worse" else "pass" if each.standing == "better" else "error"
+        first = f"{'':{INDENT}}{named}: "
+        text = first + flat(each.reason)
+        rest = " " * (INDENT + 2)
+        lines = [text] if view.width is None else textwrap.wrap(text, max(view.width, 40), subsequent_indent=rest)
+        yield lines[0].replace(named, _painted(named, _COLOR[outcome], view), 1)
+        yield from lines[1:]
+
+
+def _footer(check: CheckResult, shown: Sequence[CheckedRun], view: View) -> Iterator[str]:
+    lines: list[tuple[str, str]] = []
+    told = [text for text in pairings(check) if check.runs]
+    if told:
+        more = f"; and {len(told) - 3} more pairings" if len(told) > 3 else ""
+        lines.append(("compared", "; ".join(told[:3]) + more))
+    if any(view.sketches.get(run.run or "", Sketch()).values for run in shown):
+        lines.append(("curves", f"validation; {BEST} best step, {ONSET} onset"))
+    lines += [("not judged in any run", text) for text in _not_judged(check.runs)]
+    lines += [("remark", remark) for remark in check.remarks]
+    for label, text in lines:
+        line = f"{label}: {flat(text)}"
+        wrapped = [line] if view.width is None else textwrap.wrap(line, max(40, view.width), subsequent_indent="  ")
+        yield from (_painted(part, _DIM, view) for part in wrapped)
+    last = f"{summary(check)} (exit status {EXIT_STATUS[check.outcome]})"
+    wrapped = [last] if view.width is None else textwrap.wrap(last, max(40, view.width), subsequent_indent="  ")
+    yield from (_painted(part, _COLOR[check.outcome], view) for part in wrapped)
+
+
+def _not_judged(runs: Sequence[CheckedRun]) -> list[str]:
+    """Return what was judged in none of the runs, for the same reason everywhere."""
+    shared: set[NotJudged] = set.intersection(*(set(run.not_judged) for run in runs)) if runs else set()
+    by_reason: dict[str, list[str]] = {}
+    for item in sorted(shared, key=lambda item: item.id):
+        by_reason.setdefault(item.reason, []).append(item.id)
+    told = [f"{', '.join(ids)} ({reason})" for reason, ids in by_reason.items()]
+    return ["; ".join(told)] if told else []
+
+
+def _told(run: CheckedRun, names: Sequence[str]) -> str:
     steps = {
         "best": run.best_step,
         "onset": run.onset_step,
@@ -57,59 +207,50 @@ def _run(run: CheckedRun, width: int, curve: Sequence[float], color: bool) -> It
         "stop": run.stop_step,
         "last": run.step,
     }
-    told = ", ".join(f"{name} {step}" for name, step in steps.items() if step is not None)
-    name = _flat(run.run or "").ljust(width)
-    yield f"{_painted(run.verdict.ljust(12), run.outcome, color)}  {name}  {told}  {sparkline(curve)}".rstrip()
-    if run.outcome == "error":
-        yield f"    not judged: {_flat(run.reason or '')}"
-    for finding in run.findings:
-        if finding.severity != "info":
-            yield f"    {finding.severity}: {_flat(finding.message)}"
-    if run.verdict == "inconclusive" and run.outcome != "error":
-        reasons = {item.reason for item in run.not_judged if item.id == "overfitting"}
-        yield from (f"    not judged: {reason}" for reason in reasons)
-    if run.recommendations and run.verdict != "healthy":
-        yield f"    do: {_flat(run.recommendations[0].title)}"
-    yield from (f"    note: {_flat(note)}" for note in run.notes)
+    return ", ".join(f"{name} {steps[name]}" for name in names if steps[name] is not None)
 
 
-def _not_judged(runs: Sequence[CheckedRun]) -> list[str]:
-    """Return one line on what was judged in none of the runs, for the same reason everywhere."""
-    shared: set[NotJudged] = set.intersection(*(set(run.not_judged) for run in runs)) if runs else set()
-    by_reason: dict[str, list[str]] = {}
-    for item in sorted(shared, key=lambda item: item.id):
-        by_reason.setdefault(item.reason, []).append(item.id)
-    told = [f"{', '.join(ids)} ({reason})" for reason, ids in by_reason.items()]
-    return [f"not judged in any run: {'; '.join(told)}"] if told else []
+def _drawn(run: CheckedRun, columns: _Columns, view: View) -> str:
+    if not columns.sketch:
+        return ""
+    drawn = bars(view.sketches.get(run.run or "", Sketch()), best=run.best_step, onset=run.onset_step)
+    begun = next((i for i, bar in enumerate(drawn) if ONSET in bar), len(drawn))
+    colored = [
+        _painted(bar, _GREEN if BEST in bar else _RED if i >= begun else "", view) for i, bar in enumerate(drawn)
+    ]
+    return "".join(colored) + " " * (columns.sketch - len("".join(drawn)))
 
 
-def _summary(check: CheckResult) -> str:
-    verdicts = Counter(run.verdict for run in check.runs if run.outcome != "error")
-    parts = [f"{count} {verdict}" for verdict, count in verdicts.most_common()]
-    unjudged = len(check.errors) + sum(run.outcome == "error" for run in check.runs)
-    parts += [f"{unjudged} not judged"] if unjudged else []
-    runs = f"{len(check.runs)} run{'' if len(check.runs) == 1 else 's'}"
-    return (
-        f"{check.outcome}: {runs}: {', '.join(parts) or 'nothing to judge'} (exit status {EXIT_STATUS[check.outcome]})"
-    )
+def _harmless(line: str) -> str:
+    """Return a line that begins with a name from a log as one that GitHub does not take for a command."""
+    begins = line.lstrip()
+    return line.replace("::", ": :", 1).replace("##[", "# #[", 1) if begins.startswith(("::", "##[")) else line
 
 
-def _where(error: Unjudged) -> str:
-    return f"{error.source}: {error.message}"
+def _painted(text: str, code: str, view: View) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if view.color and code and text.strip() else text
 
 
-def _flat(text: str) -> str:
-    return " ".join(printable(text).splitlines())
+def _cells(text: str) -> int:
+    return sum(_cell(char) for char in text)
 
 
-def _painted(text: str, outcome: Outcome, color: bool) -> str:
-    return f"\x1b[{_COLOR[outcome]}m{text}\x1b[0m" if color else text
+def _cell(char: str) -> int:
+    return 0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def _starts(count: int, width: int) -> range:
-    return range(0, count, 1 + (count - 1) // width) if count else range(0)
-
-
-def _mean(values: Sequence[float]) -> float:
-    finite = [value for value in values if math.isfinite(value)]
-    return sum(value / len(finite) for value in finite) if finite else math.nan
+def _fitted(text: str, width: int) -> str:
+    """Return text of exactly so many cells, cut in the middle where it is longer."""
+    if _cells(text) > width:
+        head: list[str] = []
+        tail: list[str] = []
+        left = width - 1
+        for first, last in zip(text, reversed(text), strict=True):
+            for part, char in ((tail, last), (head, first)):
+                left -= _cell(char)
+                if left >= 0:
+                    part.append(char)
+            if left <= 0:
+                break
+        text = "".join(head) + "…" + "".join(reversed(tail))
+    return text + " " * (width - _cells(text))

@@ -7,7 +7,12 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from overfit_monitor.stats.autocorrelation import first_difference_scale, second_difference_scale
+from overfit_monitor.stats.autocorrelation import (
+    FIRST_UNIT,
+    SECOND_UNIT,
+    first_difference_scale,
+    second_difference_scale,
+)
 from overfit_monitor.stats.smoothing import running_median
 
 Array = npt.NDArray[np.float64]
@@ -54,17 +59,13 @@ def noise_at(values: Array, places: Places) -> Array:
 
 
 def _scale(window: Array) -> float:
-    return min(first_difference_scale(window), second_difference_scale(window, 1))
+    values = window.tolist()
+    return min(first_difference_scale(values), second_difference_scale(values, 1))
 
 
 def _scales(windows: Array) -> Array:
     """Return `_scale` of each row, all rows at once."""
-    first = np.median(np.abs(np.diff(windows, axis=1)), axis=1) / _UNIT_FIRST
-    second = np.median(np.abs(np.diff(windows, n=2, axis=1)), axis=1) / _UNIT_SECOND
+    first = np.median(np.abs(np.diff(windows, axis=1)), axis=1) / FIRST_UNIT
+    second = np.median(np.abs(np.diff(windows, n=2, axis=1)), axis=1) / SECOND_UNIT
     smaller: Array = np.minimum(first, second)
     return smaller
-
-
-# What both scales are of differences whose median size is 1.
-_UNIT_FIRST = 1.0 / first_difference_scale(np.array([0.0, 1.0]))
-_UNIT_SECOND = 1.0 / second_difference_scale(np.array([0.0, 0.0, 1.0, 3.0, 6.0]), 1)

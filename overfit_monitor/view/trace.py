@@ -1,7 +1,7 @@
 """The test that decides on overfitting, along the whole run: its statistic, its limit, and what would pass it.
 
 The detector keeps the latest figures only. Here they are reckoned again at chosen evaluations, from the same
-functions: `measure_rise` on the bins that the detector had then, and `rise_for_alarm` for its conditions.
+functions: `RisingCurve` over the bins that the detector had then, and `rise_for_alarm` for its conditions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from overfit_monitor.records import Mode
 from overfit_monitor.signals import LARGEST
 from overfit_monitor.stats.binned import MOST_BINS
 from overfit_monitor.stats.limits import limit_for
-from overfit_monitor.stats.rise import FEWEST, measure_rise
+from overfit_monitor.stats.rise import FEWEST, RisingCurve
 from overfit_monitor.view.curves import RunCurves
 from overfit_monitor.view.series import Array, Places, Steps, between, spread
 
@@ -75,13 +75,14 @@ def trace(
     statistic, level = np.full((2, len(wanted)), math.nan)
     ends = np.append(begins, len(steps))[1:]
     for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
-        bins, train_bins = _Bins(val[begin:end]), _Bins(train[begin:end])
+        bins, train_bins, curve = _Bins(val[begin:end]), _Bins(train[begin:end]), RisingCurve()
         for i in np.flatnonzero((wanted >= begin) & (wanted < end)).tolist():
             seen = int(wanted[i]) - begin + 1
             values = bins.at(seen)
             if len(values) < FEWEST:
                 continue
-            found = measure_rise(values)
+            curve.follow(values)
+            found = curve.measure()
             change = train_change(train_bins.at(seen), found)
             error = float(errors[wanted[i]])
             statistic[i] = found.statistic
@@ -94,15 +95,23 @@ class _Bins:
 
     def __init__(self, values: Array) -> None:
         self._pairs = [values]
+        self._halvings = 0
+        self._list: list[float] = []
 
-    def at(self, seen: int) -> Array:
-        """Return the closed bins after the first ``seen`` values."""
+    def at(self, seen: int) -> list[float]:
+        """Return the closed bins after the first ``seen`` values, which must not become fewer.
+
+        The list is appended to, and replaced when bins are merged.
+        """
         halvings = 0 if seen < MOST_BINS else (seen // MOST_BINS).bit_length()
         while len(self._pairs) <= halvings:
             finer = self._pairs[-1]
             whole = finer[: len(finer) // 2 * 2]
             self._pairs.append(0.5 * (whole[::2] + whole[1::2]))
-        return self._pairs[halvings][: seen >> halvings]
+        if halvings != self._halvings:
+            self._halvings, self._list = halvings, []
+        self._list += self._pairs[halvings][len(self._list) : seen >> halvings].tolist()
+        return self._list
 
 
 def _oriented(values: Array, sign: float) -> Array:

@@ -42,7 +42,7 @@ function losses(detail) {
   const bound = limit?.val ? { steps: limit.steps, values: limit.val } : null;
   const curves = drawable([
     { id: "train", ink: "--train", short: "train", label: curveLabel("train", detail), width: 1.5, dash: [6, 3], smooths: true, columns: series.train },
-    { id: "probe", ink: "--probe", short: "probe", label: "train, measured as validation", width: 1.5, dash: [2, 2], smooths: true, columns: series.probe },
+    { id: "probe", ink: "--probe", short: "probe", label: "train probe", width: 1.5, dash: [2, 2], smooths: true, columns: series.probe },
     { id: "val", ink: "--val", short: "validation", label: curveLabel("val", detail), width: 2, smooths: true, columns: series.val },
   ]);
   return {
