@@ -95,7 +95,7 @@ def open_page(stage: made.Stage, context: Any) -> Iterator[Callable[..., Any]]:
         page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
         page.problems = problems
         page.goto(stage.address + anchor)
-        page.wait_for_selector("main > :not(.loading), [role=alert]:not(:empty)")
+        page.wait_for_selector("main > :not(.loading, .unseen), [role=alert]:not(:empty)")
         opened.append((page, problems))
         return page
 
@@ -482,3 +482,52 @@ def test_two_pages_watch_side_by_side(stage: made.Stage, open_page: Callable[...
     two.bring_to_front()
     news(two)
     expect(two.locator("tr[data-run='resnet/base']")).to_have_count(0)
+
+
+def scan(page: Any) -> list[tuple[str, str]]:
+    """Return what axe-core finds wrong, each with the first element concerned."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    found = axe.Axe().run(page).response["violations"]
+    return [(item["id"], item["nodes"][0]["html"][:200]) for item in found]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_state_is_accessible(stage: made.Stage, browser: Any, theme: str, open_page: Callable[..., Any]) -> None:
+    waiting = made.row("late", "healthy", 3) | {"pending": True, "verdict": "inconclusive"}
+    stage.show(*FEW, waiting)
+    stage.applied = {
+        "digits/dropout": [
+            {"id": "weight_decay", "step": 20, "before": {"wd": 0.0}, "after": {"wd": 0.01}, "undone_step": None}
+        ]
+    }
+    page = open_page("#runs=digits/all,digits/dropout,resnet/base")
+    page.emulate_media(color_scheme=theme)
+    page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'")
+    page.get_by_role("button", name="Healthy").click()
+    page.get_by_role("button", name="Overfitting").click()
+    assert scan(page) == []
+    shoot(page, f"overview-filtered-{theme}")
+    page.locator("summary", has_text="Download").click()
+    assert scan(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Keys").click()
+    assert scan(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_label("Filter runs").fill("no such run")
+    assert scan(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("c")
+    expect(page.locator(".compare-view canvas")).to_have_count(2)
+    assert scan(page) == []
+    shoot(page, f"compare-{theme}")
+    stage.failing["runs"] = 500, "overfit-monitor could not answer"
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("alert")).to_contain_text("could not answer")
+    assert scan(page) == []
+    stage.failing.clear()
+    stage.show()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".empty h2")).to_have_text("No runs yet")
+    assert scan(page) == []
+    assert all("500" in problem for problem in page.problems)
+    page.problems.clear()
