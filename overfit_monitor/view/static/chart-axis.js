@@ -98,6 +98,26 @@ export function span(seconds) {
   return `${sign}${Math.floor(whole / size)} ${name}${rest ? ` ${rest} ${units[first + 1][1]}` : ""}`;
 }
 
+/**
+ * The labels of an axis of wall times: as fine as their distance asks for, with the day where a new one begins.
+ * @param {any} _
+ * @param {number[]} splits Seconds since 1970.
+ * @param {number} __
+ * @param {number} ___
+ * @param {number} apart Seconds between two.
+ */
+export function clockLabels(_, splits, __, ___, apart) {
+  let before = "";
+  return splits.map((seconds) => {
+    const date = new Date(seconds * 1000);
+    const day = date.toLocaleDateString("en-GB", apart > 150 * DAY ? { month: "short", year: "numeric" } : { day: "numeric", month: "short" });
+    const time = date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", ...(apart < 60 ? { second: "2-digit" } : {}) });
+    const shown = apart >= DAY || (before && before !== day) ? day : time;
+    before = day;
+    return shown;
+  });
+}
+
 /** @param {number} seconds Since 1970. */
 function wall(seconds) {
   return new Date(seconds * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });

@@ -1,6 +1,7 @@
 /** One uPlot chart with its title and its legend, whose entries show the values and switch the curves. */
 
 import UPlot from "./vendor/uplot-1.6.32/uPlot.esm.js";
+import { clockLabels } from "./chart-axis.js";
 import { aligned } from "./chart-data.js";
 import { h } from "./dom.js";
 import { number } from "./format.js";
@@ -94,7 +95,7 @@ export function createPanel(plot, look, on) {
         y: { distr: seen.log ? 3 : 1, range: (/** @type {any} */ u) => valueRange(u, { plot: shown, hidden: seen.hidden, log: seen.log }) },
       },
       axes: [
-        { ...axis, size: 28, gap: 6, space: kind === "relative" ? 80 : 60, ...(increments ? { incrs: increments } : {}), ...(kind === "wall" ? {} : { values: formatted }) },
+        { ...axis, size: 28, gap: 6, space: kind === "relative" ? 80 : 60, ...(increments ? { incrs: increments } : {}), values: kind === "wall" ? clockLabels : formatted },
         { ...axis, size: AXIS_WIDTH, gap: 8, space: 34, ...(seen.log ? decades(number) : { values: yValues }) },
       ],
       series: [{}, ...shown.curves.map(raw), ...shown.curves.map(smooth)],
