@@ -6,7 +6,7 @@ import { step } from "./format.js";
  * @typedef {"step" | "relative" | "wall"} Kind
  * @typedef {{
  *   kind: Kind, place: (step: number) => number, stepAt: (x: number) => number, format: (x: number) => string,
- *   increments: number[] | null,
+ *   increments: number[] | null, clock: {steps: number[], times: number[]},
  * }} Axis `place` turns a step into a place on the axis, `stepAt` a place into the nearest step.
  */
 
@@ -47,7 +47,7 @@ export const hasTimes = ({ times }) => times.length > 1 && times[times.length - 
 export function axisOf(kind, clock) {
   if (kind === "step" || !hasTimes(clock)) {
     const plain = (/** @type {number} */ x) => x;
-    return { kind: "step", place: plain, stepAt: Math.round, format: step, increments: WHOLE_STEPS };
+    return { kind: "step", place: plain, stepAt: Math.round, format: step, increments: WHOLE_STEPS, clock };
   }
   const start = kind === "relative" ? clock.times[0] : 0;
   return {
@@ -56,6 +56,7 @@ export function axisOf(kind, clock) {
     stepAt: (x) => Math.round(between(x + start, clock.times, clock.steps)),
     format: kind === "relative" ? span : wall,
     increments: kind === "relative" ? SPANS : null,
+    clock,
   };
 }
 

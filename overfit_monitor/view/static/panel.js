@@ -240,11 +240,16 @@ export function createPanel(plot, look, on) {
      */
     update(latest, wanted) {
       const same = formOf(latest, wanted) === formOf(shown, seen);
+      const smooths = latest.curves.some((curve) => curve.smooths);
+      const known = latest === shown && wanted.axis === seen.axis && (!smooths || wanted.weight === seen.weight);
+      const still = known && String(wanted.range) === String(seen.range);
       shown = latest;
       seen = wanted;
       note.textContent = latest.note;
       if (!chart) return fit();
       if (!same) return build();
+      if (still) return;
+      if (known) return chart.setScale("x", { min: chart.data[0][0], max: chart.data[0].at(-1) });
       chart.setData(columns(), true);
       readout(null);
     },
@@ -266,7 +271,8 @@ export function createPanel(plot, look, on) {
  */
 function formOf({ curves, band, height }, { axis, log, weight, hidden }) {
   const each = curves.map((curve) => [curve.id, curve.label, curve.columns.steps.length <= FEW_POINTS, curve.columns.steps.length > DENSE]);
-  return JSON.stringify([each, band !== null, height, axis.kind, log, weight > 0, [...hidden].sort()]);
+  const smoothed = weight > 0 && curves.some((curve) => curve.smooths);
+  return JSON.stringify([each, band !== null, height, axis.kind, log, smoothed, [...hidden].sort()]);
 }
 
 /**

@@ -203,7 +203,7 @@ def test_zoom_is_linked_kept_in_the_address_and_left_again(view: View) -> None:
 
 
 def test_zoom_asks_for_finer_points_where_they_were_thinned(view: View) -> None:
-    view.show(made.full_run(count=3000))
+    view.show(made.full_run(count=1100))
     view.drag(0.5, 0.6)
     view.page.wait_for_function("performance.getEntriesByType('resource').some(e => e.name.includes('/series'))")
     _, query = next(asked for asked in view.stage.asked if asked[0] == "series")
