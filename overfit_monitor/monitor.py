@@ -81,6 +81,7 @@ class Monitor:
         self._names = ExampleNames()
         self._told = ExampleTables()
         self._changed: list[AppliedChange] = []
+        self._settings = self.config.model_dump(exclude_defaults=True, exclude={"strict"})
         self._outlets = Outlets(self.run_dir, sinks, self._guard)
         self._observed = 0
         for observation in self._outlets.earlier():
@@ -307,7 +308,9 @@ class Monitor:
             alerts=alerts,
             stop=self._analyzer.stop if stopped is None else None,
             applied=tuple(self._changed),
+            settings=self._settings,
         )
+        report._examples = self._tables
         self._changed.clear()
         self._outlets.send(report)
         if report.alerts or report.stop:
@@ -321,6 +324,9 @@ class Monitor:
                 if tables != self._told:
                     self._told = tables
                     self._outlets.write("examples", tables)
+
+    def _tables(self) -> ExampleTables:
+        return self.examples
 
     def _take_in(self, observation: Observation) -> None:
         self._observed += 1

@@ -83,7 +83,7 @@ def judge(
 def _recorded(state: AlertState | None) -> dict[str, Any]:
     if state is None:
         return {"alerts": None}
-    return {"alerts": state.alerts, "stop": state.stop}
+    return {"alerts": state.alerts, "stop": state.stop, "applied": state.applied, "examples": state.examples}
 
 
 def _label(metrics: MetricChoice, places: Mapping[str, Place], split: str) -> str | None:
