@@ -60,9 +60,15 @@ export function createOverview({ feed, router }) {
   const chosen = () => parted(router.state().runs);
   const wanted = () => new Set(parted(router.state().verdict));
 
+  /** With what has been typed up to now. @type {typeof router.change} */
+  function change(part, how) {
+    clearTimeout(typing);
+    router.change({ q: filter.value.trim() || null, ...part }, how);
+  }
+
   function typed() {
     clearTimeout(typing);
-    typing = window.setTimeout(() => router.change({ q: filter.value.trim() || null }, { push: false }), TYPING_MS);
+    typing = window.setTimeout(() => change({}, { push: false }), TYPING_MS);
     draw();
   }
 
@@ -70,13 +76,12 @@ export function createOverview({ feed, router }) {
   function toggle(verdict) {
     const all = wanted();
     if (!all.delete(verdict)) all.add(verdict);
-    router.change({ verdict: joined([...all]) });
+    change({ verdict: joined([...all]) });
   }
 
   function clear() {
-    clearTimeout(typing);
     filter.value = "";
-    router.change({ q: null, verdict: null });
+    change({ verdict: null });
     draw();
     filter.focus();
   }
@@ -92,14 +97,14 @@ export function createOverview({ feed, router }) {
     const now = sorting();
     const turned = now.id === id ? !now.down : down;
     const sort = `${turned ? "-" : ""}${id}`;
-    router.change({ sort: sort === "verdict" ? null : sort });
+    change({ sort: sort === "verdict" ? null : sort });
   }
 
   /** @param {string} run */
   function choose(run) {
     const names = chosen();
     const all = names.includes(run) ? names.filter((name) => name !== run) : [...names, run];
-    if (all.length <= MOST_COMPARED) router.change({ runs: joined(all) }, { push: false });
+    if (all.length <= MOST_COMPARED) change({ runs: joined(all) }, { push: false });
     else draw(); // puts the tick back
   }
 
@@ -112,7 +117,7 @@ export function createOverview({ feed, router }) {
     if (mouse.ctrlKey || mouse.metaKey || mouse.shiftKey || target.closest(".col-check") || run === undefined) return;
     if (String(getSelection()) && !target.closest("a")) return;
     event.preventDefault();
-    router.change({ run });
+    change({ run });
   }
 
   /** @param {Event} event */
@@ -192,7 +197,7 @@ export function createOverview({ feed, router }) {
       sign("compare"),
       names.length < 2 ? "Choose one more to compare" : `Compare ${names.length} runs`,
     );
-    const none = () => router.change({ runs: null }, { push: false });
+    const none = () => change({ runs: null }, { push: false });
     return [go, h("button", { type: "button", class: "bare", "aria-label": "Choose none", title: "Choose none", click: none }, sign("close"))];
   }
 
@@ -209,7 +214,7 @@ export function createOverview({ feed, router }) {
   }
 
   function compare() {
-    if (chosen().filter((name) => feed.row(name)).length > 1) router.change({ page: "compare" });
+    if (chosen().filter((name) => feed.row(name)).length > 1) change({ page: "compare" });
   }
 
   /** @param {number} index */

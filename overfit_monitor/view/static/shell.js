@@ -102,7 +102,8 @@ export function createShell(context) {
     page = null;
     say("");
     banner.replaceChildren();
-    screen.replaceChildren(h("p", { class: "loading", role: "status" }, view.waiting));
+    const heading = h("h1", { class: "unseen" }, "Overfit");
+    screen.replaceChildren(heading, h("p", { class: "loading", role: "status" }, view.waiting));
     document.documentElement.scrollTop = 0;
     await refresh();
     if (before) /** @type {Page | null} */ (page)?.focus(before);
@@ -193,7 +194,7 @@ export function createShell(context) {
     const toAll = () => router.change({ run: null, page: null });
     const all = view.key !== "overview" && !gone && h("button", { type: "button", class: "plain", click: toAll }, "All runs");
     banner.replaceChildren(h("div", { class: "notice error" }, h("span", {}, gone ? GONE : error.message), retry, all));
-    if (!page) screen.replaceChildren();
+    if (!page) screen.replaceChildren(h("h1", { class: "unseen" }, "Overfit"));
     head.stale();
   }
 
