@@ -260,9 +260,9 @@ def test_pair_direction_and_exact_mode_are_asked_for(view: View) -> None:
     assert view.stage.asked[-1] == ("run", {"run": ["digits/everything"], "val": ["accuracy/val"], "mode": ["max"]})
     view.page.get_by_role("button", name="As named").click()
     view.page.get_by_role("button", name="Read every point").click()
-    view.page.wait_for_function("location.hash.includes('exact=1')")
+    view.page.wait_for_function("location.hash.includes('exact=true')")
     view.page.wait_for_load_state("networkidle")
-    assert view.stage.asked[-1] == ("run", {"run": ["digits/everything"], "exact": ["1"]})
+    assert view.stage.asked[-1] == ("run", {"run": ["digits/everything"], "exact": ["true"]})
     view.page.get_by_text("Compare other curves").click()
 
 
