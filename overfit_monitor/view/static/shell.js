@@ -58,7 +58,7 @@ export function createShell(context) {
   const news = h("p", { class: "unseen", role: "status" });
   const notice = h("p", { class: "notice", role: "status", hidden: true });
   const alerts = createAlerts(feed, { open: (run) => router.change({ run }), say });
-  const head = createHead(context, live ? alerts.button : null, () => page);
+  const head = createHead(context, live ? alerts.button : null, () => page, () => openKeys(keysHere()));
 
   router.onChange((state, before) => {
     const latest = viewOf(context);
@@ -219,6 +219,12 @@ export function createShell(context) {
     if (turned.length) news.textContent = turned.length > 3 ? `${counted(turned.length, "verdict")} changed` : turned.join(", ");
   }
 
+  function keysHere() {
+    const list = { keys: ["?"], does: "This list", run: () => openKeys(keysHere()) };
+    const back = { keys: ["Escape"], does: "All runs", run: () => router.change({ run: null, page: null }) };
+    return [...(page?.keys ?? []), ...(view.key === "overview" ? [] : [back]), list];
+  }
+
   /** @param {KeyboardEvent} event */
   function pressed(event) {
     const target = /** @type {Element} */ (event.target);
@@ -227,10 +233,7 @@ export function createShell(context) {
       if (event.key === "Escape" && target instanceof HTMLElement) target.blur();
       return;
     }
-    const own = { keys: ["?"], does: "This list", run: () => openKeys(all) };
-    const back = { keys: ["Escape"], does: "All runs", run: () => router.change({ run: null, page: null }) };
-    const all = [...(page?.keys ?? []), ...(view.key === "overview" ? [] : [back]), own];
-    const found = all.find(({ keys }) => keys.includes(event.key));
+    const found = keysHere().find(({ keys }) => keys.includes(event.key));
     if (!found || (event.key.startsWith("Arrow") && target.closest("details, [role=tablist]"))) return;
     event.preventDefault();
     found.run();

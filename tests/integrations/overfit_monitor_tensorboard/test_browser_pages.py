@@ -511,6 +511,7 @@ def test_every_state_is_accessible(stage: made.Stage, browser: Any, theme: str, 
     assert scan(page) == []
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Keys").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Compare the chosen runs")
     assert scan(page) == []
     page.keyboard.press("Escape")
     page.get_by_label("Filter runs").fill("no such run")
