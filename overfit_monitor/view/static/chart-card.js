@@ -32,6 +32,8 @@ export function readoutCard(panels, pointed, at, marks, clock, look) {
     const values = panel.valuesAt(panel.chart?.cursor.idxs ?? null);
     return panel.plot.curves.flatMap((curve, i) => {
       if (values[i] === undefined || look.hidden.has(curve.id)) return [];
+      // What is not pointed at only as far as it says how well the run does.
+      if (panel !== pointed && !curve.smooths) return [];
       const swatch = h("i", { class: `swatch ${curve.dash ? "dashed" : ""}` });
       swatch.style.setProperty("--own", `var(${curve.ink})`);
       const strong = panel === pointed ? "strong" : "quiet";

@@ -14,6 +14,8 @@ import { curveName } from "./format.js";
  * }} Plot `fill` is the curve over zero whose area is tinted.
  */
 
+const LIMIT = { id: "limit", ink: "--alarm", short: "limit", label: "alarm limit", width: 1.25, dash: [3, 3], smooths: false };
+
 /**
  * The plots of a run from top to bottom; those with nothing to draw are left out.
  * @param {any} detail
@@ -23,19 +25,31 @@ export function plotsOf(detail) {
   return [losses(detail), gap(detail), test(detail), rate(detail)].filter((plot) => plot.curves.length > 0);
 }
 
+/**
+ * What a compared curve is called; two of the same name are told apart by their split.
+ * @param {"train" | "val"} split
+ * @param {any} detail
+ */
+export function curveLabel(split, { tags, diagnosis: { metrics } }) {
+  const name = curveName(split, tags[split], metrics);
+  const word = split === "val" ? "validation" : "train";
+  return name && name === tags[split === "val" ? "train" : "val"] ? `${word} ${name}` : (name ?? word);
+}
+
 /** @param {any} detail @returns {Plot} */
-function losses({ series, tags, band, diagnosis: { metrics } }) {
-  const own = (/** @type {"train" | "val"} */ split, /** @type {string} */ name) =>
-    curveName(split, tags[split], metrics) ?? name;
+function losses(detail) {
+  const { series, limit, band } = detail;
+  const bound = limit?.val ? { steps: limit.steps, values: limit.val } : null;
+  const curves = drawable([
+    { id: "train", ink: "--train", short: "train", label: curveLabel("train", detail), width: 1.5, dash: [6, 3], smooths: true, columns: series.train },
+    { id: "probe", ink: "--probe", short: "probe", label: "train probe", width: 1.5, dash: [2, 2], smooths: true, columns: series.probe },
+    { id: "val", ink: "--val", short: "validation", label: curveLabel("val", detail), width: 2, smooths: true, columns: series.val },
+  ]);
   return {
     id: "losses",
     title: "Train and validation",
-    note: metrics.mode === "max" ? "higher is better" : "lower is better",
-    curves: drawable([
-      { id: "train", ink: "--train", short: "train", label: own("train", "train"), width: 1.5, dash: [6, 3], smooths: true, columns: series.train },
-      { id: "probe", ink: "--probe", short: "probe", label: "train, measured as validation", width: 1.5, dash: [2, 2], smooths: true, columns: series.probe },
-      { id: "val", ink: "--val", short: "validation", label: own("val", "validation"), width: 2, smooths: true, columns: series.val },
-    ]),
+    note: "",
+    curves: curves.length ? curves.concat(drawable([{ ...LIMIT, columns: bound }])) : [],
     band: band?.steps.length ? band : null,
     height: 320,
     fill: null,
@@ -51,9 +65,7 @@ function gap({ series, limit, diagnosis }) {
     curves: drawable([
       { id: "gap", ink: "--gap", short: "gap", label: "gap", width: 1.75, smooths: true, columns: series.gap },
       { id: "like", ink: "--like", short: "like for like", label: "like for like", width: 1.75, dash: [8, 3], smooths: true, columns: series.like_for_like_gap },
-    ]).concat(drawable([
-      { id: "limit", ink: "--alarm", short: "limit", label: "limit of the alarm", width: 1.25, dash: [3, 3], smooths: false, columns: limit },
-    ]).filter(() => isDrawable(series.gap) || isDrawable(series.like_for_like_gap))),
+    ]).concat(drawable([{ ...LIMIT, columns: limit }]).filter(() => isDrawable(series.gap) || isDrawable(series.like_for_like_gap))),
     band: null,
     height: 170,
     fill: "gap",

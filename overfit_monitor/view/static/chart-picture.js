@@ -57,7 +57,7 @@ function labelsOf(chart, look, ctx) {
   const main = look.marked.marks.filter((mark) => KINDS[mark.kind].main);
   return main
     .map((mark) => {
-      const text = `${KINDS[mark.kind].label} ${placeOf(mark)}`;
+      const text = `${KINDS[mark.kind].label} ${placeOf(mark, look.marked)}`;
       const x = left + chart.valToPos(look.axis.place(lineStep(mark, look.marked)), "x");
       const wide = ctx.measureText(text).width;
       return { text, kind: mark.kind, x, start: Math.min(x, left + width + END_LABEL - wide), width: wide };

@@ -50,7 +50,7 @@ export function createCharts({ source, router, run, detail }) {
     const [x, y] = [label.offsetLeft + strip.element.offsetLeft, strip.element.offsetTop + label.offsetTop + label.offsetHeight];
     tooltip.show(x, y + 4, explanation(marks));
   });
-  const on = { hover, select, reset, toggle, save, scaled };
+  const on = { hover, select, reset, toggle, save, drawn };
   fill();
 
   /** @param {RunDetail} latest */
@@ -85,7 +85,7 @@ export function createCharts({ source, router, run, detail }) {
     }
     none.hidden = plots.length > 0;
     controls.update(look, clockOf(shown), { scale: isPositive(plots), zoomed: look.range !== null });
-    key.replaceChildren(markerLegend(look.marked.marks));
+    key.replaceChildren(markerLegend(look.marked));
     points.replaceChildren(keyPoints(whole));
     for (const [id, panel] of panels) panel.label(summaryOf(id, whole));
   }
@@ -99,9 +99,12 @@ export function createCharts({ source, router, run, detail }) {
     return panel;
   }
 
-  /** @param {Panel} panel */
-  function scaled(panel) {
-    if (panel.plot.id === "losses" && panel.chart) strip.place(panel.chart, look);
+  /**
+   * @param {any} chart
+   * @param {import("./chart-data.js").Plot} plot
+   */
+  function drawn(chart, plot) {
+    if (plot.id === "losses") strip.place(chart, look);
   }
 
   /**

@@ -4,10 +4,11 @@
  * @typedef {import("./contract.js").RunRow} RunRow
  * @typedef {(changed: Set<string>, before: Map<string, RunRow>) => void} News What has changed, and all rows before.
  * @typedef {{
- *   rows: () => RunRow[], row: (run: string) => RunRow | undefined, unfinished: () => boolean,
+ *   rows: () => RunRow[], row: (run: string) => RunRow | undefined, known: () => boolean, unfinished: () => boolean,
  *   refresh: () => Promise<Set<string>>,
  *   onFirst: (callback: () => void) => void, onNews: (callback: News) => void,
- * }} Feed `refresh` gives the names of the runs that have changed or gone; `onFirst` follows the first answer, `onNews`
+ * }} Feed `refresh` gives the names of the runs that have changed or gone; `known` is false before the first
+ *   answer, which `onFirst` follows, `onNews`
  *   each later one in which something has changed; `unfinished` while some runs wait for their verdicts.
  */
 
@@ -62,6 +63,7 @@ export function createFeed(source) {
   return {
     rows: () => [...rows.values()],
     row: (run) => rows.get(run),
+    known: () => known,
     unfinished: () => unfinished,
     onFirst: (callback) => void first.push(callback),
     onNews: (callback) => void news.push(callback),

@@ -10,6 +10,8 @@ import { glyph, KINDS, lineStep, placeOf, rowsOf } from "./markers.js";
 
 const ROW = 20;
 const SIGN = 18;
+// Whose sign stands for several.
+const URGENT = ["alert", "restart", "applied", "learning_rate"];
 
 /**
  * @param {(marks: Mark[], label: HTMLElement | null) => void} explain Called with a label when it is pointed at,
@@ -22,15 +24,16 @@ export function createStrip(explain) {
   /**
    * @param {Mark[]} marks
    * @param {string} kind
+   * @param {import("./panel.js").Look["marked"]} marked
    * @param {...any} content
    */
-  function label(marks, kind, ...content) {
+  function label(marks, kind, marked, ...content) {
     const told = marks.map((mark) => `${mark.title}. ${mark.text}`).join(" ");
     const attributes = {
       type: "button",
       class: `marker-label ${kind}`,
       "data-markers": marks.map((mark) => mark.kind).join(" "),
-      "data-steps": marks.map((mark) => mark.step).join(" "),
+      "data-steps": marks.map((mark) => lineStep(mark, marked)).join(" "),
       "aria-label": told,
     };
     const show = () => explain(marks, button);
@@ -51,7 +54,7 @@ export function createStrip(explain) {
     const inside = found.filter(({ x }) => x >= left - 1 && x <= left + width + 1).sort((a, b) => a.x - b.x);
     const labels = inside.map(({ marks, x }) => {
       const names = marks.map((mark) => h("b", { class: `ink-${mark.kind}` }, KINDS[mark.kind].label));
-      const button = label(marks, "main", ...names, placeOf(marks[0]));
+      const button = label(marks, "main", look.marked, ...names, placeOf(marks[0], look.marked));
       element.append(button);
       return { button, x, ink: marks[0].kind, start: Math.min(x - 4, element.clientWidth - button.offsetWidth), width: button.offsetWidth };
     });
@@ -100,9 +103,9 @@ export function createStrip(explain) {
       else groups.push({ x, marks: [mark] });
     }
     for (const { x, marks } of groups) {
-      const kinds = [...new Set(marks.map((mark) => mark.kind))];
+      const kind = URGENT.find((one) => marks.some((mark) => mark.kind === one)) ?? marks[0].kind;
       const many = marks.length > 1 && h("small", {}, marks.length);
-      const button = label(marks, `sign ink-${kinds[0]}`, glyph(kinds[0]), many);
+      const button = label(marks, `sign ink-${kind}`, look.marked, glyph(kind), many);
       button.style.left = `${x - SIGN / 2}px`;
       button.style.top = `${top}px`;
       element.append(button);

@@ -48,23 +48,26 @@ export function onsetRange(diagnosis, marks) {
   return found && found.onset_range[1] > found.onset_range[0] ? found.onset_range : null;
 }
 
-/** @param {Mark} mark */
-export const placeOf = (mark) =>
-  mark.to_step !== null && mark.to_step > mark.step ? `${step(mark.step)}–${step(mark.to_step)}` : step(mark.step);
+/**
+ * @param {Mark} mark
+ * @param {{onset: number | null}} marked
+ */
+export const placeOf = (mark, marked) => step(lineStep(mark, marked));
 
 /**
  * The key that says what each kind of mark means.
- * @param {Mark[]} marks
+ * @param {{marks: Mark[], range: [number, number] | null, onset: number | null}} marked
  */
-export function markerLegend(marks) {
+export function markerLegend(marked) {
+  const { marks, range } = marked;
   const items = Object.entries(KINDS).flatMap(([kind, { label, meaning, main }]) => {
     const here = marks.filter((mark) => mark.kind === kind);
     if (!here.length) return [];
     const plural = label.endsWith("e") && kind === "learning_rate" ? "learning rates" : `${label}s`;
-    const name = here.length === 1 ? `${label} ${placeOf(here[0])}` : `${here.length} ${plural}`;
-    const attributes = { "data-marker": kind, "data-step": here.map((mark) => mark.step).join(" "), class: `ink-${kind}` };
+    const name = here.length === 1 ? `${label} ${placeOf(here[0], marked)}` : `${here.length} ${plural}`;
+    const attributes = { "data-marker": kind, "data-step": here.map((mark) => lineStep(mark, marked)).join(" "), class: `ink-${kind}` };
     const sign = main ? lineSign(kind) : glyph(kind);
-    return [h("li", attributes, sign, h("b", {}, name), h("span", { class: "quiet" }, meaning))];
+    return [h("li", attributes, sign, h("b", {}, name), h("span", { class: "quiet" }, kind === "onset" && range ? `${meaning}, between ${step(range[0])} and ${step(range[1])}` : meaning))];
   });
   return h("ul", { class: "marker-key", "aria-label": "Marked steps" }, ...items);
 }
@@ -131,17 +134,19 @@ export function paintMarks(u, ctx, { look, palette }) {
 export const lineStep = (mark, { onset }) => (mark.kind === "onset" && onset !== null ? onset : mark.step);
 
 /**
- * Which row each of several labels goes into so that none overlaps another.
+ * Which row each of several labels goes into, 0 for the highest. A label that reaches over others stands above them,
+ * so that no stem goes through a name.
  * @param {{start: number, width: number}[]} labels From left to right.
  * @returns {number[]}
  */
 export function rowsOf(labels) {
   /** @type {number[]} */
-  const ends = [];
-  return labels.map(({ start, width }) => {
-    let row = ends.findIndex((end) => end + ROW_GAP <= start);
-    if (row < 0) row = ends.length;
-    ends[row] = start + width;
-    return row;
-  });
+  const up = new Array(labels.length).fill(0);
+  for (let i = labels.length - 2; i >= 0; i -= 1) {
+    const end = labels[i].start + labels[i].width + ROW_GAP;
+    const below = labels.flatMap(({ start }, j) => (j > i && start < end ? [up[j] + 1] : []));
+    up[i] = Math.max(0, ...below);
+  }
+  const highest = Math.max(0, ...up);
+  return up.map((row) => highest - row);
 }

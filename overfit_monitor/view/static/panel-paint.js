@@ -125,11 +125,12 @@ function paintOver(u, ctx, { plot, look, palette }) {
  * @param {Scene} scene
  */
 function paintBroken(u, ctx, { plot, look, palette }) {
+  if (plot.id !== "losses") return;
   const arm = 3.5 * devicePixelRatio;
   const y = u.bbox.top + u.bbox.height - 3 * arm;
   ctx.lineWidth = 1.75 * devicePixelRatio;
   plot.curves.forEach((curve, i) => {
-    if (look.hidden.has(curve.id)) return;
+    if (look.hidden.has(curve.id) || !curve.smooths) return;
     ctx.strokeStyle = palette[curve.ink];
     ctx.beginPath();
     u.data[i + 1].forEach((/** @type {unknown} */ value, /** @type {number} */ j) => {

@@ -3,6 +3,8 @@
 const PAD = 0.06;
 // A limit far above the curve would press the curve flat; then it stays outside.
 const ROOM_FOR_LIMIT = 2.2;
+// A statistic far above its limit would press the limit onto the axis; then its end stays outside.
+const ROOM_FOR_STATISTIC = 4;
 
 /**
  * The span of what is shown between the ends of the x axis.
@@ -22,6 +24,7 @@ export function valueRange(u, { plot, hidden, log }) {
   if (limits.length && own.length) {
     const [lowest, highest] = together(limits);
     const room = low + (high - low) * ROOM_FOR_LIMIT;
+    if (plot.id === "test") high = Math.min(high, ROOM_FOR_STATISTIC * highest);
     if (lowest < room) high = Math.max(high, Math.min(highest, room));
   }
   return log ? padded(low, high, Math.log10, (x) => 10 ** x) : padded(low, high, (x) => x, (x) => x);

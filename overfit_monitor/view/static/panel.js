@@ -16,7 +16,7 @@ import { decades, valueRange } from "./panel-scale.js";
  * @typedef {{
  *   hover: (panel: Panel, left: number) => void, select: (from: number, to: number) => void,
  *   reset: () => void, toggle: (curve: string) => void, save: (panel: Panel) => void,
- *   scaled: (panel: Panel) => void,
+ *   drawn?: (chart: any, plot: Plot) => void,
  * }} Handlers
  * @typedef {ReturnType<typeof createPanel>} Panel
  */
@@ -25,6 +25,7 @@ import { decades, valueRange } from "./panel-scale.js";
 const Uplot = /** @type {any} */ (UPlot);
 const AXIS_WIDTH = 62;
 const FEW_POINTS = 25;
+const DENSE = 800;
 const BAND = "band";
 const KEYS = "Arrow keys read out the points, plus and minus zoom, Escape shows the whole run.";
 
@@ -51,7 +52,7 @@ export function createPanel(plot, look, on) {
     "aria-roledescription": "chart",
     "aria-label": plot.title,
   });
-  const element = h("figure", { class: "panel", "data-plot": plot.id }, h("header", {}, title, note, legend, save), canvas);
+  const element = h("figure", { class: "panel", "data-plot": plot.id }, h("header", {}, title, note, h("div", { class: "panel-tools" }, legend, save)), canvas);
   const watcher = new ResizeObserver(fit);
   watcher.observe(canvas);
 
@@ -66,7 +67,6 @@ export function createPanel(plot, look, on) {
     palette = paletteOf(element);
     chart = new Uplot(options(), columns(), canvas);
     fillLegend();
-    on.scaled(self);
   }
 
   const columns = () => aligned(shown.curves, seen.axis.place, seen.weight);
@@ -100,11 +100,17 @@ export function createPanel(plot, look, on) {
       series: [{}, ...shown.curves.map(raw), ...shown.curves.map(smooth)],
       hooks: {
         drawAxes: [(/** @type {any} */ u) => paintBelow(u, { plot: shown, look: seen, palette })],
-        draw: [(/** @type {any} */ u) => paintAbove(u, { plot: shown, look: seen, palette })],
+        draw: [drawn],
         setCursor: [(/** @type {any} */ u) => on.hover(self, u.cursor.left)],
         setSelect: [selected],
       },
     };
+  }
+
+  /** @param {any} u */
+  function drawn(u) {
+    paintAbove(u, { plot: shown, look: seen, palette });
+    on.drawn?.(u, shown);
   }
 
   /** @param {number} low @param {number} high @returns {[number, number]} */
@@ -130,7 +136,8 @@ export function createPanel(plot, look, on) {
       stroke: palette[curve.ink],
       width: behind ? 1 : curve.width,
       alpha: behind ? 0.3 : 1,
-      dash: behind ? undefined : curve.dash,
+      // Of a dense, jagged line dashes would leave dots.
+      dash: behind || curve.columns.steps.length > DENSE ? undefined : curve.dash,
       points: { show: curve.columns.steps.length <= FEW_POINTS && !behind, dash: [], size: 5 },
       ...(curve.stepped ? { paths: Uplot.paths.stepped({ align: 1 }) } : {}),
       ...(curve.id === shown.fill && !behind ? { fill: palette["--gap-fill"], fillTo: 0 } : {}),
@@ -239,7 +246,6 @@ export function createPanel(plot, look, on) {
       if (!same) return build();
       chart.setData(columns(), true);
       readout(null);
-      on.scaled(self);
     },
     /** @param {number} left Where the cursor of another chart is, negative for nowhere. */
     follow: (left) => chart?.setCursor({ left, top: 10 }, false, false),
@@ -258,7 +264,7 @@ export function createPanel(plot, look, on) {
  * @param {Look} look
  */
 function formOf({ curves, band, height }, { axis, log, weight, hidden }) {
-  const each = curves.map((curve) => [curve.id, curve.label, curve.columns.steps.length <= FEW_POINTS]);
+  const each = curves.map((curve) => [curve.id, curve.label, curve.columns.steps.length <= FEW_POINTS, curve.columns.steps.length > DENSE]);
   return JSON.stringify([each, band !== null, height, axis.kind, log, weight > 0, [...hidden].sort()]);
 }
 
@@ -272,5 +278,6 @@ function yValues(_, splits) {
   const largest = Math.max(...splits.map(Math.abs));
   if (!apart || apart < 1e-6 || largest >= 1e5) return splits.map(number);
   const places = Math.max(0, -Math.floor(Math.log10(apart) + 1e-9));
-  return splits.map((value) => value.toFixed(Math.min(places, 8)));
+  const digits = Math.min(places, 8);
+  return splits.map((value) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
 }

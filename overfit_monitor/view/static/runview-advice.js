@@ -71,7 +71,7 @@ function measured(effect) {
   if (!effect) return h("p", { class: "quiet effect" }, "Its effect was not measured in our benchmark.");
   const [helps, harms] = [effect.helps, effect.harms].map((share) => Math.round(100 * share));
   const change = 100 * (effect.ratio - 1);
-  const median = Math.abs(change) < 0.05 ? "unchanged" : `${Math.abs(Number(change.toPrecision(2)))} % ${change < 0 ? "lower" : "higher"}`;
+  const median = Math.abs(change) < 0.05 ? "unchanged" : `${Math.abs(Number(change.toPrecision(2)))}\u00a0% ${change < 0 ? "lower" : "higher"}`;
   const parts = [
     ["helps", helps],
     ["same", Math.max(0, 100 - helps - harms)],
@@ -85,12 +85,12 @@ function measured(effect) {
     "div",
     { class: "effect" },
     h("div", { class: "effect-bar", "aria-hidden": "true" }, ...parts),
-    h("p", {}, h("strong", {}, `In our benchmark of ${effect.runs} overfitting tasks: `), `helped ${helps} %, harmed ${harms} %; test loss ${median} in the median, 80 % of the tasks between ${times(effect.low)} and ${times(effect.high)} of what it was.`),
+    h("p", {}, h("strong", {}, `In our benchmark of ${effect.runs} overfitting tasks: `), `helped ${helps}\u00a0%, harmed ${harms}\u00a0%; test loss ${median} in the median, 80\u00a0% of the tasks between ${times(effect.low)} and ${times(effect.high)} of what it was.`),
   );
 }
 
 /** @param {number} ratio */
-const times = (ratio) => `${number(Number((100 * ratio).toPrecision(3)))} %`;
+const times = (ratio) => `${number(Number((100 * ratio).toPrecision(3)))}\u00a0%`;
 
 /**
  * @param {string[]} ids

@@ -76,7 +76,7 @@ function reasons(title, side, said) {
  * @param {unknown} value
  */
 function figure(name, value) {
-  return typeof value === "number" && PERCENT.test(name) ? `${Number((100 * value).toPrecision(3))} %` : number(value);
+  return typeof value === "number" && PERCENT.test(name) ? `${Number((100 * value).toPrecision(3))}\u00a0%` : number(value);
 }
 
 /** @param {RunDetail} detail */
@@ -90,7 +90,7 @@ function alert(raised) {
   return h(
     "li",
     { "data-alert": raised.id },
-    h("span", { class: "alert-step" }, `Step ${step(raised.step)}`),
+    h("span", { class: "alert-step" }, `Step ${step(raised.step ?? raised.alarm_step)}`),
     h("div", {}, h("b", {}, words(raised.id)), h("p", {}, sentence(raised.message))),
   );
 }

@@ -1,7 +1,8 @@
 /** The head of a run's view: the verdict, the steps that matter, and what was compared with what. */
 
+import { curveLabel } from "./chart-data.js";
 import { h } from "./dom.js";
-import { curveName, number, step } from "./format.js";
+import { number, step } from "./format.js";
 import { pairing } from "./pairing.js";
 import { badge } from "./verdict.js";
 
@@ -51,35 +52,20 @@ function rangeOf({ findings, onset_step: onset }) {
 }
 
 /** @param {RunDetail} detail */
-function compared({ tags, diagnosis }) {
-  const better = diagnosis.metrics.mode === "max" ? "higher is better" : "lower is better";
-  return h(
-    "div",
-    { class: "wide" },
-    h("dt", {}, "Compared"),
-    h(
-      "dd",
-      { class: "tags" },
-      named("val", tags.val, diagnosis),
-      " with ",
-      named("train", tags.train, diagnosis),
-      h("span", { class: "quiet" }, `, ${better}`),
-    ),
-  );
+function compared(detail) {
+  const better = detail.diagnosis.metrics.mode === "max" ? "higher is better" : "lower is better";
+  const names = [named("val", detail), " with ", named("train", detail), h("span", { class: "quiet" }, `, ${better}`)];
+  return h("div", { class: "wide" }, h("dt", {}, "Compared"), h("dd", { class: "tags" }, ...names));
 }
 
 /**
  * @param {"train" | "val"} split
- * @param {string | null} tag
- * @param {import("./contract.js").Diagnosis} diagnosis
+ * @param {RunDetail} detail
  */
-function named(split, tag, { metrics }) {
+function named(split, detail) {
+  const tag = detail.tags[split];
   const missing = split === "val" ? "no validation metric" : "no train metric";
-  return h(
-    "span",
-    { class: tag ? `ink-${split}` : "quiet", title: tag ?? "" },
-    curveName(split, tag, metrics) ?? missing,
-  );
+  return h("span", { class: tag ? `ink-${split}` : "quiet", title: tag ?? "" }, tag ? curveLabel(split, detail) : missing);
 }
 
 /**

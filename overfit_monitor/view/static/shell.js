@@ -140,8 +140,13 @@ export function createShell(context) {
     page = made;
     screen.replaceChildren(made.element);
     made.route?.(router.state());
-    // What the next click needs, once there is nothing better to do.
-    (window.requestIdleCallback ?? setTimeout)(() => void Promise.allSettled([import("./runview.js"), import("./compare.js")]));
+    (window.requestIdleCallback ?? setTimeout)(prepare);
+  }
+
+  /** Gets what the next click needs, once there is nothing better to do. */
+  function prepare() {
+    const rows = feed.known() ? [] : [feed.refresh()];
+    void Promise.allSettled([...rows, import("./runview.js"), import("./compare.js")]);
   }
 
   /** Asks what has changed, and for the page's answer where that concerns it. */

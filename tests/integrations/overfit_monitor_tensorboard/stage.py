@@ -179,6 +179,7 @@ class Stage:
             "token": str(len(self._history) - 1),
             "complete": since is None,
             "runs": changed,
+            "pending": sum(item.get("pending", False) for item in self.rows.values()),
             "removed": [name for name in before if name not in versions],
         }
 
