@@ -46,7 +46,7 @@ export function createCharts({ source, router, run, detail }) {
   const points = h("div", { class: "sr-only" });
   const body = h("div", { class: "panels" });
   const element = h("section", { class: "charts", "aria-label": "Curves" }, controls.element, none, body, said, points);
-  element.addEventListener("keydown", (event) => event.key === "Escape" && escape());
+  element.addEventListener("keydown", (event) => event.key === "Escape" && escape(event));
   const tooltip = createTooltip(body);
   const strip = createStrip((marks, label) => {
     if (!label) return tooltip.hide();
@@ -165,7 +165,10 @@ export function createCharts({ source, router, run, detail }) {
     router.change({ from: null, to: null }, { push: false });
   }
 
-  function escape() {
+  /** @param {KeyboardEvent} event */
+  function escape(event) {
+    // What is closed here is not the whole page, which the same key leaves.
+    if (look.range || !tooltip.element.hidden) event.stopPropagation();
     tooltip.hide();
     if (look.range) reset();
   }
@@ -213,6 +216,7 @@ export function createCharts({ source, router, run, detail }) {
       return;
     }
     event.preventDefault();
+    event.stopPropagation();
   }
 
   /**

@@ -161,6 +161,7 @@ def test_marks_explain_themselves_to_the_keyboard(view: View) -> None:
         assert mark["text"] in label.get_attribute("aria-label")
     view.page.keyboard.press("Escape")
     expect(view.page.locator(".tooltip")).to_be_hidden()
+    expect(label).to_be_focused()
 
 
 def test_arrow_keys_read_out_the_points(view: View) -> None:
@@ -200,6 +201,7 @@ def test_zoom_is_linked_kept_in_the_address_and_left_again(view: View) -> None:
     assert view.setting("from") is not None
     view.page.keyboard.press("Escape")
     assert view.setting("from") is None
+    expect(view.page.locator("h1")).to_be_visible()
 
 
 def test_zoom_asks_for_finer_points_where_they_were_thinned(view: View) -> None:
