@@ -289,6 +289,12 @@ export function createCharts({ source, router, run, detail }) {
       if (before.from !== look.from || before.to !== look.to) refine();
       fill();
     },
+    /** @type {import("./help.js").Key[]} */
+    keys: [
+      { keys: ["p"], does: "Read the plot point by point, with ← and →", run: () => panels.get("losses")?.canvas.focus() },
+      { keys: ["l"], does: "Linear or logarithmic", run: () => router.change({ scale: look.log ? "linear" : "log" }, { push: false }) },
+      { keys: ["0"], does: "Show the whole run", run: reset },
+    ],
     save: () => [...panels.values()].reduce((done, panel) => done.then(() => save(panel)), Promise.resolve()),
     redraw() {
       for (const panel of panels.values()) panel.redraw();

@@ -118,14 +118,12 @@ def test_many_runs_open_from_disk(opened: Opened) -> None:
     assert names[-1] == "sweep/good"
     page.locator(".unread summary").click()
     assert "no run was found <here>" in page.locator(".unread").inner_text()
-    opened.shoot("report")
     page.get_by_role("link", name="sweep/bad").click()
     expect(page.locator("h1")).to_have_text("sweep/bad")
     page.wait_for_selector(".marker-label")
     assert page.locator(".panel canvas").evaluate_all(INKED)
     assert page.locator("[data-finding=overfitting]").is_visible()
     assert page.locator(".pairing-box").count() == 0  # there is nothing to judge anew with
-    opened.shoot("report-run")
     page.go_back()
     expect(page.locator("table.runs tbody tr")).to_have_count(3)
     opened.expect_clean()
@@ -151,7 +149,11 @@ def test_one_run_can_be_linked_to_zoomed_and_taken_away(opened: Opened) -> None:
 
 def test_runs_are_compared(opened: Opened) -> None:
     runs = [run("good"), run("bad", rise=0.02), run("worse", rise=0.05)]
-    opened.show(html.render(runs), "#page=compare&runs=good,worse")
+    page = html.render(runs, title="Sweep 12")
+    opened.show(page, "#run=bad")
+    opened.page.wait_for_selector(".marker-label")
+    opened.shoot("report")
+    opened.show(page, "#page=compare&runs=good,worse")
     main = opened.page.locator("main")
     expect(main).to_contain_text("good")
     expect(main).to_contain_text("worse")
