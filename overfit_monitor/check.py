@@ -44,6 +44,7 @@ class Examined(NamedTuple):
 def check(
     paths: Iterable[str | PathLike[str]],
     *,
+    settings: Mapping[str, Any] | None = None,
     policies: Policies | None = None,
     names: Names | None = None,
     facts: Facts | None = None,
@@ -55,6 +56,7 @@ def check(
 
     Args:
         paths: Files and folders.
+        settings: Fields of `MonitorConfig`; they go before those of the policies.
         policies: What the runs are judged by; its settings go before those that a journal holds. None fails a run
             with a finding of severity ``error``.
         names: What is compared with what, None to go by the names in the files.
@@ -69,24 +71,62 @@ def check(
     Raises:
         UsageError: A setting is unknown or cannot be right.
     """
-    rules = (policies or Policies()).check()
+    rules = policies or Policies()
+    rules = replace(rules, over={**rules.over, **(settings or {})})
+    examined, errors = examine_all(
+        paths,
+        policies=rules,
+        names=names,
+        facts=facts,
+        measured=baseline is not None,
+        sketched=sketches is not None,
+        progress=progress,
+    )
+    if sketches is not None:
+        sketches.update({each.checked.run or "": each.sketch for each in examined})
+    checked = [each.checked for each in examined]
+    unused = remarks(rules, checked)
+    if baseline is not None:
+        return baseline.held_against([(each.checked, each.measured) for each in examined], errors, unused)
+    return conclude(checked, errors, unused)
+
+
+def examine_all(
+    paths: Iterable[str | PathLike[str]],
+    *,
+    policies: Policies,
+    names: Names | None = None,
+    facts: Facts | None = None,
+    measured: bool = False,
+    sketched: bool = False,
+    progress: Progress | None = None,
+) -> tuple[list[Examined], list[Unjudged]]:
+    """Judge every run in files and folders by itself, and return them with what could not be judged.
+
+    Args:
+        paths: As for `check`.
+        policies: As for `check`.
+        names: As for `check`.
+        facts: As for `check`.
+        measured: Whether the runs will be compared.
+        sketched: Whether their curves will be drawn.
+        progress: As for `check`.
+
+    Raises:
+        UsageError: A setting is unknown or cannot be right.
+    """
+    policies.check()
     runs, problems = read_runs(paths, names=names)
     errors = [Unjudged(source=problem.source, message=problem.message) for problem in problems]
     examined: list[Examined] = []
     for number, run in enumerate(runs, 1):
         try:
-            examined.append(examine(run, rules, facts, measured=baseline is not None, sketched=sketches is not None))
+            examined.append(examine(run, policies, facts, measured=measured, sketched=sketched))
         except OverfitMonitorError as error:
             errors.append(Unjudged(source=run.source, run=run.name, message=str(error)))
         if progress is not None:
             progress(number, len(runs), run.name)
-    if sketches is not None:
-        sketches.update({each.checked.run or "": each.sketch for each in examined})
-    checked = [each.checked for each in examined]
-    remarks = _remarks(rules, checked)
-    if baseline is not None:
-        return baseline.held_against([(each.checked, each.measured) for each in examined], errors, remarks)
-    return conclude(checked, errors, remarks)
+    return examined, errors
 
 
 def judge_run(run: Run, policies: Policies | None = None, *, facts: Facts | None = None) -> CheckedRun:
@@ -104,7 +144,13 @@ def judge_run(run: Run, policies: Policies | None = None, *, facts: Facts | None
 
 
 def examine(
-    run: Run, policies: Policies, facts: Facts | None = None, *, measured: bool = False, sketched: bool = False
+    run: Run,
+    policies: Policies,
+    facts: Facts | None = None,
+    *,
+    measured: bool = False,
+    sketched: bool = False,
+    diagnose: Callable[[Run, Mapping[str, Any]], Diagnosis] | None = None,
 ) -> Examined:
     """Judge one run, and keep what its comparison and its picture need.
 
@@ -114,13 +160,14 @@ def examine(
         facts: As for `check`.
         measured: Whether it will be compared.
         sketched: Whether its curve will be drawn.
+        diagnose: What gives the diagnosis, None for `diagnose_run`; one that goes on where it was gives the same.
 
     Raises:
         UsageError: The metric is not among those of the run, or its direction is unknown.
     """
     known = run if facts is None else replace(run, facts=completed(run.facts, facts))
     rules = policies.of(run.name)
-    diagnosis = diagnose_run(known, rules.settings)
+    diagnosis = (diagnose or diagnose_run)(known, rules.settings)
     checked = judge(diagnosis, rules.limit, hint=_hint(run))
     columns = columns_of(run, diagnosis)
     return Examined(
@@ -140,12 +187,21 @@ def diagnose_run(run: Run, settings: Mapping[str, Any]) -> Diagnosis:
     Raises:
         UsageError: The metric is not among those of the run, or its direction is unknown.
     """
+    return named(Monitor(facts=run.facts, **settings_for(run, settings)).replay(run.observations), run)
+
+
+def settings_for(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a run is judged by: those given go before its own, the metric by its name there."""
     together = layered(run.settings, settings)
     if together.get("metric") is not None:
         together["metric"] = _metric_of(together["metric"], run)
-    diagnosis = Monitor(facts=run.facts, **together).replay(run.observations)
-    named = {"run": run.name, "source": run.source, "notes": run.notes + diagnosis.notes}
-    return diagnosis.model_copy(update=named)
+    return together
+
+
+def named(diagnosis: Diagnosis, run: Run) -> Diagnosis:
+    """Return the diagnosis with the run's name, where it was read, and what was wrong there."""
+    update = {"run": run.name, "source": run.source, "notes": run.notes + diagnosis.notes}
+    return diagnosis.model_copy(update=update)
 
 
 def _metric_of(asked: str, run: Run) -> str:
@@ -180,6 +236,7 @@ def columns_of(run: Run, diagnosis: Diagnosis) -> Columns | None:
     return None if val is None else Columns(train=train, val=val)
 
 
-def _remarks(policies: Policies, checked: Sequence[CheckedRun]) -> list[str]:
+def remarks(policies: Policies, checked: Sequence[CheckedRun]) -> list[str]:
+    """Return what is to be said of the policies: which of them fit none of the runs."""
     unused = policies.unused(run.run or "" for run in checked)
     return [f"the policy for {' and '.join(map(repr, policy.runs))} fits none of the runs" for policy in unused]

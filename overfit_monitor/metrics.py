@@ -31,6 +31,8 @@ LOWER_IS_BETTER = frozenset(
         "cer",
         "fid",
         "bce",
+        "logloss",
+        "mlogloss",
     ]
 )
 HIGHER_IS_BETTER = frozenset(
@@ -45,6 +47,8 @@ HIGHER_IS_BETTER = frozenset(
         "precision",
         "recall",
         "map",
+        "map50",
+        "map75",
         "dice",
         "iou",
         "jaccard",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -21,8 +22,16 @@ class Sink(Protocol):
 
 
 def installed_sinks(run_dir: Path, guard: Guard) -> dict[str, Sink]:
-    """Return a sink for this run from every integration that is installed and works, by name."""
+    """Return a sink for this run from every integration that is installed and works, by name.
+
+    Where the environment variable ``OVERFIT_MONITOR_WEBHOOK`` is an address, a webhook is among them.
+    """
     sinks: dict[str, Sink] = {}
+    if url := os.environ.get("OVERFIT_MONITOR_WEBHOOK"):
+        with guard.protect("webhook", still="the journal is written"):
+            from overfit_monitor.webhook import webhook
+
+            sinks["webhook"] = webhook(url, run=run_dir.name)
     for point in registered("sinks"):
         with guard.protect(point.name, still="the journal is written"):
             try:

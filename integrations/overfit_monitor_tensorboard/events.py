@@ -182,6 +182,7 @@ def _run(found: Group, folders: Mapping[str, Folder], root: Path, names: Names |
         observations=merge(_points(found.curves, folders), places=choice.places),
         settings=choice.settings,
         notes=choice.notes + tuple(note for part in parts for note in part.notes),
+        places=choice.places,
     )
 
 

@@ -11,15 +11,26 @@ from typing import Protocol, final
 
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.readers.base import Problem, Reader, Run, printable
+from overfit_monitor.readers.console import ConsoleLog
 from overfit_monitor.readers.csv_table import CsvTable
+from overfit_monitor.readers.dvclive import DvcLive
 from overfit_monitor.readers.installed import NEEDS_TENSORBOARD, InstalledReaders
 from overfit_monitor.readers.journal import JournalReader
+from overfit_monitor.readers.json_lines import JsonLines
 from overfit_monitor.readers.json_records import JsonRecords
 from overfit_monitor.readers.keras_history import KerasHistory
+from overfit_monitor.readers.long_table import LongTable
+from overfit_monitor.readers.mlflow_files import MlflowFiles
+from overfit_monitor.readers.mlflow_sqlite import MlflowSqlite
+from overfit_monitor.readers.notebook import Notebook
 from overfit_monitor.readers.pairing import Names
+from overfit_monitor.readers.refused import Refused
+from overfit_monitor.readers.sources import Source, opened
 from overfit_monitor.readers.walk import Found, find, why_unknown
+from overfit_monitor.readers.wandb_offline import WandbOffline
+from overfit_monitor.readers.wandb_table import WandbTable
 
-__all__ = ["CATALOGUE", "Problem", "Reader", "Run", "read_runs"]
+__all__ = ["CATALOGUE", "LAST_RESORT", "SPREAD", "Problem", "Reader", "Run", "read_runs"]
 
 
 class _MakesReader(Protocol):
@@ -27,7 +38,23 @@ class _MakesReader(Protocol):
 
 
 # The first that recognizes a file reads it; the readers of installed integrations come after these.
-CATALOGUE: tuple[_MakesReader, ...] = (JournalReader, KerasHistory, JsonRecords, CsvTable)
+CATALOGUE: tuple[_MakesReader, ...] = (
+    JournalReader,
+    WandbOffline,
+    MlflowSqlite,
+    Refused,
+    Notebook,
+    KerasHistory,
+    JsonRecords,
+    JsonLines,
+    WandbTable,
+    LongTable,
+    CsvTable,
+)
+# Asked before those: one run is spread over many files, which are read together.
+SPREAD: tuple[_MakesReader, ...] = (MlflowFiles, DvcLive)
+# What a person saw on the screen, read below a folder only where nothing better lies there.
+LAST_RESORT: tuple[_MakesReader, ...] = (ConsoleLog,)
 
 
 def read_runs(paths: Iterable[str | PathLike[str]], *, names: Names | None = None) -> tuple[list[Run], list[Problem]]:
@@ -35,18 +62,25 @@ def read_runs(paths: Iterable[str | PathLike[str]], *, names: Names | None = Non
 
     A file is one source. A folder is searched: a folder with our journal is a run, read from the
     journal and not from event files in or below it; every other file that a reader recognizes is
-    read by it; the rest is passed over. A file named directly and not readable is a problem.
+    read by it; the rest is passed over. The output of a console is read only where no other log
+    lies in its folder or below. A file named directly and not readable is a problem.
 
     Args:
-        paths: Files and folders; a file met twice is read once.
+        paths: Files, folders, patterns (``runs/**/*.csv``), ``-`` for standard input, and URLs
+            (``s3://bucket/runs``, read through fsspec); a file met twice is read once.
         names: What the user says is compared with what, None to go by the names in the files.
 
     Returns:
         The runs, no two with the same name, and what could not be read.
     """
-    reading = _Reading(tuple(make(names=names) for make in CATALOGUE), InstalledReaders(names))
+    core, spread, last = (tuple(make(names=names) for make in readers) for readers in (CATALOGUE, SPREAD, LAST_RESORT))
+    reading = _Reading(core, spread, last, InstalledReaders(names))
     for path in paths:
-        reading.take(Path(path))
+        with opened(path) as source:
+            if isinstance(source, Problem):
+                reading.problems.append(source)
+            else:
+                reading.take(source)
     return _distinct(reading.runs), reading.problems
 
 
@@ -54,36 +88,66 @@ def read_runs(paths: Iterable[str | PathLike[str]], *, names: Names | None = Non
 @dataclass(slots=True)
 class _Reading:
     core: Sequence[Reader]
+    spread: Sequence[Reader]
+    last: Sequence[Reader]
     installed: InstalledReaders
     runs: list[Run] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     _seen: set[Path] = field(default_factory=set)
     _recognized: int = 0
 
-    def take(self, path: Path) -> None:
-        """Read what is at a path."""
-        before = self._recognized + len(self.problems)
+    def take(self, source: Source) -> None:
+        """Read what is at a place."""
+        runs, problems, recognized = len(self.runs), len(self.problems), self._recognized
+        self._take_all(source)
+        self.problems += source.problems
+        if self._recognized + len(self.problems) == recognized + problems:
+            where = "no run was found in this folder" if source.wanted is None else "no run was found that matches"
+            self.problems.append(Problem(printable(source.path), where))
+        self.runs[runs:] = map(source.renamed, self.runs[runs:])
+        told = [Problem(source.told(p.source), source.told(p.message)) for p in self.problems[problems:]]
+        self.problems[problems:] = told
+
+    def _take_all(self, source: Source) -> None:
         left: list[Found] = []
-        for found in find(path):
+        together: dict[str, tuple[Reader, list[Found]]] = {}
+        logs: set[Path] = set()
+        for found in find(source.path, source.wanted):
             if isinstance(found, Problem):
                 self.problems.append(found)
-            elif not self._take_file(found):
+                continue
+            spread = _first(self.spread, found)
+            reader = spread or _first(self.core, found)
+            if reader is None:
                 left.append(found)
-        self._take_left(left)
-        if self._recognized + len(self.problems) == before:
-            self.problems.append(Problem(printable(path), "no run was found in this folder"))
+                continue
+            self._recognized += 1
+            logs.update((found.path.parent, *found.path.parent.parents))
+            if not self._first_time(found):
+                continue
+            if spread is not None:
+                together.setdefault(reader.name, (reader, []))[1].append(found)
+            else:
+                self._read(reader, [found])
+        for reader, files in together.values():
+            self._read(reader, files)
+        self._take_left(left, logs)
 
-    def _take_file(self, found: Found) -> bool:
-        """Read a file, and return whether that is settled; otherwise an integration may know it."""
-        reader = next((reader for reader in self.core if reader.recognizes(found.path, found.head)), None)
-        if reader is None:
-            return not found.named and (found.journaled or not found.looks_like_events)
-        self._recognized += 1
-        if self._first_time(found):
-            self._read(reader, [found])
-        return True
+    def _take_left(self, left: Sequence[Found], logs: set[Path]) -> None:
+        others: list[Found] = []
+        for found in left:
+            events = found.looks_like_events
+            beside = not found.named and (found.path.parent in logs or found.journaled)
+            reader = None if events or beside else _first(self.last, found)
+            if reader is not None:
+                self._recognized += 1
+                if self._first_time(found):
+                    self._read(reader, [found])
+            elif found.named or (events and not found.journaled):
+                others.append(found)
+        self._take_installed(others)
 
-    def _take_left(self, left: Sequence[Found]) -> None:
+    def _take_installed(self, left: Sequence[Found]) -> None:
         together: dict[str, tuple[Reader, list[Found]]] = {}
         unread: list[Found] = []
         self._recognized += len(left)
@@ -105,7 +169,7 @@ class _Reading:
         sources = [printable(path) for path in (*(found.path for found in files), files[0].root)]
         try:
             for run in reader.read([found.path for found in files], files[0].root):
-                self.runs.append(run)
+                self.runs.append(run if run.reader else replace(run, reader=reader.name))
         except OverfitMonitorError as error:
             self.problems.append(_problem(printable(str(error)), sources))
         except OSError as error:
@@ -117,6 +181,10 @@ class _Reading:
             return False
         self._seen.add(path)
         return True
+
+
+def _first(readers: Iterable[Reader], found: Found) -> Reader | None:
+    return next((reader for reader in readers if reader.recognizes(found.path, found.head)), None)
 
 
 def _problem(message: str, sources: Sequence[str]) -> Problem:

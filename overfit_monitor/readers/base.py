@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Protocol
 
 from overfit_monitor.facts import Facts
+from overfit_monitor.readers.pairing import Place
 from overfit_monitor.records import Observation
 
 HEAD_BYTES = 4096
@@ -25,6 +26,8 @@ class Run:
         settings: Settings of the monitor that the file itself holds (our journal does).
         facts: What the file tells of model and data.
         notes: What was wrong with the file, each with the place.
+        places: What the names in the file stand for, of those that were taken.
+        reader: Name of the reader that read it.
     """
 
     name: str
@@ -33,6 +36,22 @@ class Run:
     settings: dict[str, Any] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
     notes: tuple[str, ...] = ()
+    places: Mapping[str, Place] = field(default_factory=dict)
+    reader: str = ""
+
+    def compared(self, metric: str) -> str:
+        """Return in the words of the file what is compared with what.
+
+        Args:
+            metric: Name of the metric, as in a diagnosis.
+
+        Returns:
+            For instance ``val_loss with train_loss``; only the validation name where train is not there,
+            and the metric itself where the file holds no such names (a journal, a sum of parts).
+        """
+        named = {where.split: name for name, where in self.places.items() if where.metric == metric}
+        val = printable(named.get("val", metric))
+        return f"{val} with {printable(named['train'])}" if "train" in named and "val" in named else val
 
 
 def printable(path: str | PathLike[str]) -> str:

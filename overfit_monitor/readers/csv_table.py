@@ -76,7 +76,13 @@ class CsvTable:
         if not rows.taken:
             raise UnreadableError(f"line {lines.number}: a header and no row that could be read{rows.first_fault()}")
         rows.table.close()
-        return Run(run_name(path, root), printable(path), rows.table, notes=rows.notes() + rows.table.notes)
+        return Run(
+            run_name(path, root),
+            printable(path),
+            rows.table,
+            notes=rows.notes() + rows.table.notes,
+            places=rows.table.places,
+        )
 
 
 @final

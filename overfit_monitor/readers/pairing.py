@@ -1,16 +1,6 @@
 """Which names are train and which are validation, and of which metric.
 
-One table of conventions for columns and tags alike:
-
-| written by | train | validation |
-|---|---|---|
-| Keras | ``loss``, ``train/epoch_loss`` | ``val_loss``, ``validation/epoch_loss`` |
-| Lightning | ``train_loss``, ``train_loss_epoch``, ``train/loss`` | ``val_loss``, ``valid/loss`` |
-| Hugging Face | ``loss``, ``train/loss`` | ``eval_loss``, ``eval/loss`` |
-| fastai | ``train_loss`` | ``valid_loss`` |
-| PyTorch tutorials, ``add_scalars`` | ``Loss/train``, ``Loss_train/Loss`` | ``Loss/test``, ``Loss/val`` |
-| YOLO | ``train/box_loss`` | ``val/box_loss`` |
-| by hand | ``Train Loss``, ``trainLoss``, ``train_losses`` | ``Val Loss``, ``valLoss``, ``val_losses`` |
+For columns and tags alike, by the table of `overfit_monitor.readers.conventions`.
 """
 
 from __future__ import annotations
@@ -18,20 +8,22 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from overfit_monitor.errors import UsageError, unknown_name
-from overfit_monitor.records import Observation
+from overfit_monitor.metrics import direction
+from overfit_monitor.readers.conventions import DEFAULT, Conventions, current
+from overfit_monitor.records import Mode, Observation
 
 Split = Literal["train", "val"]
 Points = Iterable[tuple[int, float]]
 
-TRAIN_WORDS = frozenset({"train", "training", "tr", "trn"})
-# The earlier word wins where a log has both, validation and test.
-VAL_WORDS = ("val", "valid", "validation", "dev", "eval", "holdout", "test", "testing")
-NO_METRIC = frozenset({"epoch", "step", "avg", "average", "mean", "running"})
-RATE_WORDS = ({"lr"}, {"learning", "rate"})
-PLURALS = {"losses": "loss", "accuracies": "accuracy", "accs": "acc", "errors": "error"}
+# Those of the default table; `split_of` goes by the table in force.
+TRAIN_WORDS = frozenset(DEFAULT.train)
+VAL_WORDS = DEFAULT.val
+# A log may have a million columns; only names met again and again are worth keeping.
+_KEPT_NAMES = 4096
 
 
 class Place(NamedTuple):
@@ -58,15 +50,34 @@ Place(split='train', metric='loss', rank=0))
         >>> place("loss") is None
         True
     """
-    words = words_of(name)
-    split, rank = _split_of(words)
-    if split is None:
+    return None if is_whole_run(name) else _place(name, current())
+
+
+@lru_cache(_KEPT_NAMES)
+def _place(name: str, known: Conventions) -> Place | None:
+    if known.ignored(name):
         return None
-    kept = [word for word in words if word not in TRAIN_WORDS and word not in VAL_WORDS and word not in NO_METRIC]
-    metric = "_".join(dict.fromkeys(kept)) or "loss"
-    # `train/train_loss` is Hugging Face's mean over the whole run, not a curve.
-    whole_run = name.strip().lower() == "train/train_loss"
-    return None if whole_run else Place(split, metric, 2 * rank + ("step" in words))
+    words = words_of(name)
+    found = _split_of(words, known)
+    if found is None:
+        return Place("val", metric_of(words[1:], known), 0) if known.validated(name) else None
+    split, rank = found
+    return Place(split, metric_of(words, known) or "loss", 2 * rank + ("step" in words))
+
+
+def metric_of(words: Iterable[str], known: Conventions | None = None) -> str:
+    """Return the metric that words name, without those that say a split or nothing."""
+    known = known or current()
+    split = {*known.train, *known.val}
+    metric = "_".join(dict.fromkeys(word for word in words if word not in split and word not in known.fillers))
+    for pattern, alias in known.phrases:
+        metric = pattern.sub(alias, metric)
+    return metric
+
+
+def is_whole_run(name: str) -> bool:
+    """Return whether it is Hugging Face's mean over the whole run, ``train/train_loss``, and not a curve."""
+    return name.strip().lower() == "train/train_loss"
 
 
 def words_of(name: str) -> list[str]:
@@ -76,15 +87,28 @@ def words_of(name: str) -> list[str]:
         >>> words_of("trainLoss"), words_of("Val Losses"), words_of("metrics/mAP50")
         (['train', 'loss'], ['val', 'loss'], ['metrics', 'map50'])
     """
+    aliases = current().aliases
     # Two lower-case letters before the capital, so that mAP and rMSE stay one word.
     spread = re.sub(r"(?<=[a-z]{2})(?=[A-Z])", " ", name.strip())
-    return [PLURALS.get(word, word) for word in re.split(r"[\s/_.\-|:]+", spread.lower()) if word]
+    return [aliases.get(word, word) for word in re.split(r"[\s/_.\-|:()]+", spread.lower()) if word]
+
+
+def split_of(word: str) -> Split | None:
+    """Return the split that a word alone names, as a folder or a cell may be called."""
+    known, plain = current(), word.strip().lower()
+    return "val" if plain in known.val else "train" if plain in known.train else None
 
 
 def is_rate(name: str) -> bool:
     """Return whether a name is that of a learning rate (``lr``, ``lr-Adam``, ``lr/pg0``, ``Learning Rate``)."""
-    words = [word for word in words_of(name) if word not in TRAIN_WORDS]
-    return any(rate <= set(words[: len(rate)]) for rate in RATE_WORDS)
+    known = current()
+    words = [word for word in words_of(name) if word not in known.train]
+    return any(rate <= set(words[: len(rate)]) for rate in known.rate_words)
+
+
+def mode_of(metric: str) -> Mode | None:
+    """Return the direction of a metric as the project says it, or else as its name tells it."""
+    return current().directions.get(metric.lower()) or direction(metric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +145,16 @@ def pair(names: Iterable[str]) -> dict[str, Place]:
     there. Where several names claim the same place, the one with the lowest rank
     has it.
     """
+    known = current()
     seen = list(names)
     placed = {name: where for name in seen if (where := place(name))}
     val_metrics = {where.metric for where in placed.values() if where.split == "val"}
     trained = {where.metric for where in placed.values() if where.split == "train"}
     for name in seen:
-        bare = "_".join(word for word in words_of(name) if word not in NO_METRIC)
-        if name not in placed and bare in val_metrics - trained:
+        if name in placed or known.ignored(name):
+            continue
+        bare = metric_of(words_of(name), known)
+        if bare in val_metrics - trained and (not is_whole_run(name) or _doubled(placed)):
             placed[name] = Place("train", bare, 0)
     best: dict[tuple[Split, str], str] = {}
     for name, where in placed.items():
@@ -135,6 +162,13 @@ def pair(names: Iterable[str]) -> dict[str, Place]:
         if key not in best or where.rank < placed[best[key]].rank:
             best[key] = name
     return {name: placed[name] for name in best.values()}
+
+
+def train_only(names: Iterable[str]) -> dict[str, Place]:
+    """Return the metrics of known direction as train, for a log in which nothing says train or validation."""
+    known = current()
+    named = {name: metric_of(words_of(name), known) for name in names if not known.ignored(name) and not is_rate(name)}
+    return {name: Place("train", metric, 0) for name, metric in named.items() if metric and mode_of(metric)}
 
 
 def heads(places: Mapping[str, Place]) -> tuple[str, ...]:
@@ -204,8 +238,14 @@ def _preempted(points: Points) -> dict[int, float]:
     return kept
 
 
-def _split_of(words: list[str]) -> tuple[Split | None, int]:
-    for rank, word in enumerate(VAL_WORDS):
+def _split_of(words: Collection[str], known: Conventions) -> tuple[Split, int] | None:
+    for rank, word in enumerate(known.val):
         if word in words:
             return "val", rank
-    return ("train", 0) if TRAIN_WORDS & set(words) else (None, 0)
+    return None if set(known.train).isdisjoint(words) else ("train", 0)
+
+
+def _doubled(names: Iterable[str]) -> bool:
+    """Return whether validation is grouped twice too (``val/val_loss``), and so no whole run's mean."""
+    known = set(current().val)
+    return any(len(words := words_of(name)) > 2 and words[0] == words[1] in known for name in names)

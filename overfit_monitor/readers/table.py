@@ -12,24 +12,23 @@ from itertools import pairwise
 from typing import Final, final, overload
 
 from overfit_monitor.errors import UnreadableError
-from overfit_monitor.metrics import direction
+from overfit_monitor.readers.conventions import current
 from overfit_monitor.readers.pairing import (
-    TRAIN_WORDS,
-    VAL_WORDS,
     Names,
+    Place,
     heads,
     heads_note,
     is_rate,
+    metric_of,
+    mode_of,
     pair,
     place,
+    train_only,
     with_total,
     words_of,
 )
 from overfit_monitor.records import Observation
 
-# In the order of preference; the last are what an index column is called or not called.
-STEP_NAMES = ("epoch", "epochs", "ep", "step", "steps", "global_step", "iteration", "iterations", "iter")
-INDEX_NAMES = ("index", "", "unnamed:_0")
 LARGEST_STEP: Final = 2.0**53
 COLUMNS: Final = 1024
 
@@ -48,20 +47,24 @@ def looks_like_log(names: Collection[str], chosen: Names | None = None) -> bool:
         return True
     if any(place(name) and names_metric(name) for name in names) or _both_sides(names):
         return True
-    stepped = any(_plain(name) in STEP_NAMES for name in names)
+    stepped = any(plain_name(name) in current().steps for name in names)
     return stepped and any(place(name) or names_metric(name) for name in names)
 
 
 def _both_sides(names: Collection[str]) -> bool:
-    told = [where for name in names if (where := place(name)) and set(words_of(name)) - TRAIN_WORDS - set(VAL_WORDS)]
+    told = [where for name in names if (where := place(name)) and metric_of(words_of(name))]
     of = {split: {where.metric for where in told if where.split == split} for split in ("train", "val")}
     return bool(of["train"] & of["val"])
 
 
 def names_metric(name: str) -> bool:
     """Return whether a name tells a metric; ``train`` and ``test`` alone tell none, and name other lists too."""
-    words = [word for word in words_of(name) if word not in TRAIN_WORDS and word not in VAL_WORDS]
-    return direction("_".join(words)) is not None
+    return mode_of(metric_of(words_of(name))) is not None
+
+
+def plain_name(name: str) -> str:
+    """Return a name as the table of conventions writes those of steps."""
+    return name.strip().lower().replace(" ", "_")
 
 
 @final
@@ -104,10 +107,11 @@ class Table(Sequence[Observation]):
     """
 
     def __init__(self, names: Sequence[str], chosen: Names | None = None) -> None:
-        self.places = chosen.places(names) if chosen else pair(names)
+        self.places: dict[str, Place] = chosen.places(names) if chosen else pair(names) or train_only(names)
         self.parts = heads(self.places)
-        by_step_name = {_plain(name): name for name in reversed(names)}
-        self._step_names = [by_step_name[known] for known in STEP_NAMES + INDEX_NAMES if known in by_step_name]
+        by_step_name = {plain_name(name): name for name in reversed(names)}
+        steps = (*current().steps, *current().index)
+        self._step_names = [by_step_name[known] for known in steps if known in by_step_name]
         self._rate = next((name for name in names if is_rate(name)), None)
         rate = () if self._rate is None else (self._rate,)
         self.wanted: tuple[str, ...] = tuple(dict.fromkeys([*self.places, *self._step_names, *rate]))
@@ -121,7 +125,8 @@ class Table(Sequence[Observation]):
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks on how the columns were understood."""
-        return (heads_note(self.parts),) if self.parts and self._validated() else ()
+        total = (heads_note(self.parts),) if self.parts and self._validated() else ()
+        return total + self._unmeasured()
 
     def append(self, cells: Sequence[float | None]) -> None:
         """Add a row: one cell for each of `wanted`, None where it is empty."""
@@ -182,6 +187,26 @@ class Table(Sequence[Observation]):
     def _validated(self) -> bool:
         return any(any(self._columns[n].known) for n, where in self.places.items() if where.split == "val")
 
+    def _unmeasured(self) -> tuple[str, ...]:
+        """Return a remark where every value of a validation column is NaN while training has numbers."""
+        sides = {(where.split, where.metric): name for name, where in self.places.items()}
+        dead = [
+            (name, sides["train", metric])
+            for (split, metric), name in sides.items()
+            if split == "val" and ("train", metric) in sides and self._only_nan(name)
+        ]
+        return tuple(
+            f"{val!r} holds nothing but nan while {train!r} has numbers: what failed is the validation."
+            for val, train in dead[:1]
+            if not self._only_nan(train)
+        )
+
+    def _only_nan(self, name: str) -> bool:
+        column = self._columns[name]
+        return any(column.known) and not any(
+            known and not math.isnan(value) for value, known in zip(column.values, column.known, strict=True)
+        )
+
     def _rows(self) -> list[int]:
         """Return the rows with a validation value, or else those with any metric."""
         for split in ("val", "train"):
@@ -207,10 +232,6 @@ class Table(Sequence[Observation]):
 
     def _height(self) -> int:
         return len(next(iter(self._columns.values())).values) if self._columns else 0
-
-
-def _plain(name: str) -> str:
-    return name.strip().lower().replace(" ", "_")
 
 
 def _is_step(value: float) -> bool:

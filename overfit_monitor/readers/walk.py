@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,12 @@ from pathlib import Path
 from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.readers.base import HEAD_BYTES, Problem, printable
 from overfit_monitor.readers.csv_table import LFS_POINTER
+from overfit_monitor.readers.refused import why_refused
 
 SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
+# W&B keeps copies of its summary and of the console beside the file that holds the curves.
+_WANDB_FILES = re.compile(r"/(?:offline-)?run-\d{8}_\d{6}-[^/]+/(?:files|logs|tmp)$")
+_CONSOLE = re.compile(r"\.(?:txt|log|out|err)", re.IGNORECASE)
 _FIRST_LINE_SHOWN = 60
 
 
@@ -39,14 +44,19 @@ class Found:
         return "tfevents" in self.path.name or b"brain.Event:" in self.head[:64]
 
 
-def find(path: Path) -> Iterator[Found | Problem]:
+def find(path: Path, wanted: re.Pattern[str] | None = None) -> Iterator[Found | Problem]:
     """Yield the file, or every file below the folder in the order of their names.
 
-    Hidden folders and those of installed packages are passed over, links to folders not followed.
+    Hidden folders and those of installed packages are passed over. Below a folder, links to
+    folders are not followed, nor are links to files that lie outside it.
+
+    Args:
+        path: File or folder.
+        wanted: What the place of a file below the folder must match, None for all.
     """
     try:
         if path.is_dir():
-            yield from _below(path)
+            yield from _below(path, wanted)
         elif path.is_file():
             yield Found(path, path.parent, _head(path), named=True)
         else:
@@ -63,26 +73,45 @@ def why_unknown(found: Found) -> str:
         return "line 1: the file is empty"
     if found.head.startswith(LFS_POINTER):
         return "line 1: a git-lfs pointer, not the file itself: run 'git lfs pull'"
+    refused = why_refused(found.path, found.head)
+    if refused is not None:
+        return refused
     if b"\0" in found.head:
         return "binary data that no reader knows"
-    return f"no reader knows this format; line 1 begins {text.splitlines()[0][:_FIRST_LINE_SHOWN]!r}"
+    told = ", and fewer than two lines tell a metric" if _CONSOLE.fullmatch(found.path.suffix) else ""
+    return f"no reader knows this format{told}; line 1 begins {text.splitlines()[0][:_FIRST_LINE_SHOWN]!r}"
 
 
-def _below(root: Path) -> Iterator[Found | Problem]:
+def passed_over(folder: str) -> bool:
+    """Return whether the name of a folder says that no runs are in it."""
+    return folder.startswith(".") or folder in SKIPPED_FOLDERS
+
+
+def _below(root: Path, wanted: re.Pattern[str] | None) -> Iterator[Found | Problem]:
+    home = root.resolve()
     journaled: set[str] = set()
     errors: list[OSError] = []
     for folder, folders, files in os.walk(root, onerror=errors.append):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in SKIPPED_FOLDERS)
+        folders[:] = sorted(name for name in folders if not passed_over(name))
+        if _WANDB_FILES.search(Path(folder).as_posix()):
+            folders.clear()
+            continue
         if FILE_NAME in files or (folder != str(root) and str(Path(folder).parent) in journaled):
             journaled.add(str(Path(folder)))
         for name in sorted(files):
             path = Path(folder, name)
+            if wanted is not None and not wanted.match(path.relative_to(root).as_posix()):
+                continue
             try:
-                if path.is_file():
+                if path.is_file() and not _leads_out(path, home):
                     yield Found(path, root, _head(path), journaled=str(Path(folder)) in journaled)
             except OSError as error:
                 errors.append(error)
     yield from (Problem(printable(error.filename or root), error.strerror or str(error)) for error in errors)
+
+
+def _leads_out(path: Path, home: Path) -> bool:
+    return path.is_symlink() and not path.resolve().is_relative_to(home)
 
 
 def _head(path: Path) -> bytes:

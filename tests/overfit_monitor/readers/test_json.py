@@ -55,13 +55,12 @@ def test_an_epoch_list_is_the_step(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"loss": [1.0, 2.0], "val_loss": [3.0,\n', "line 2, column 1: the file is cut off"),
-        ('{"loss": [1.0, 2.0], "val_lo', "line 1, column 22: the file is cut off"),
-        ('{"loss": [1.0, oops]}', "line 1, column 16: no valid JSON"),
+        ('{"loss": [1', "line 1, column 12: the file is cut off"),
+        ('{"val_lo', "line 1, column 2: the file is cut off"),
+        ('{"loss": [oops]}', "line 1, column 11: no valid JSON"),
         ("", "line 1, column 1: the file is cut off"),
         ('{"loss": ' + "[" * 100_000, "nested deeper than any log"),
-        ('{"loss": [' + "1" * 5000 + "]}", "Exceeds the limit"),
-        ('{"loss": [], "val_loss": []}', "no list in it holds a number"),
+        ('{"loss": [], "val_loss": []}', "no list holds a number"),
         ("[1, 2]", "no object with lists of numbers"),
     ],
 )
@@ -72,8 +71,32 @@ def test_what_cannot_be_read_is_one_line_with_file_and_place(tmp_path, content, 
     assert message in str(caught.value)
 
 
+CUT = [
+    # content, values that are left, place of the damage
+    ('{"loss": [3, 2, 1], "val_loss": [4, 3, 2.5', [(0, 3, 4), (1, 2, 3), (2, 1, None)], "line 1, column 43: the file"),
+    ('{"loss": [3, 2], "val_loss": [4, 3],\n"lr": [0.1,\n', [(0, 3, 4), (1, 2, 3)], "line 3, column 1: the file"),
+    ('{"loss": [3, 2], "val_loss": [4, 3], "val_', [(0, 3, 4), (1, 2, 3)], "line 1, column 38: the file is cut off"),
+    ('{"loss": [3, 2], "val_loss": [4, x, 3]}', [(0, 3, 4), (1, 2, None)], "line 1, column 34: no valid JSON"),
+    ('{"loss": [3, 2], "val_loss": [4, 3]} {"', [(0, 3, 4), (1, 2, 3)], "line 1, column 38: no valid JSON"),
+    ('{"a": {"loss": [3, 2], "val_loss": [4, 3', [(0, 3, 4), (1, 2, None)], "line 1, column 41: the file is cut off"),
+]
+
+
+@pytest.mark.parametrize(("content", "left", "place"), CUT)
+def test_of_a_damaged_history_what_stands_before_the_damage_is_read(tmp_path, content, left, place):
+    (run,) = read(KerasHistory(), tmp_path, content)
+    assert curves(run) == left
+    assert run.notes[-1].startswith(place)
+    assert run.notes[-1].endswith("only what stands before it was read.")
+
+
+def test_records_cut_off_in_the_middle_lose_the_last(tmp_path):
+    (run,) = read(JsonRecords(), tmp_path, json.dumps(RECORDS)[:100], "trainer_state.json")
+    assert curves(run) == [(10, 3.0, None)]
+
+
 def test_integers_beyond_any_float_are_infinite(tmp_path):
-    (run,) = read(KerasHistory(), tmp_path, '{"loss": [1, 2], "val_loss": [' + "9" * 400 + ", true]}")
+    (run,) = read(KerasHistory(), tmp_path, '{"loss": [1, 2], "val_loss": [' + "9" * 5000 + ", true]}")
     assert curves(run) == [(0, 1, float("inf")), (1, 2, None)]
 
 

@@ -103,13 +103,13 @@ def test_what_is_named_and_no_log_is_a_problem(write):
 
 def test_a_damaged_log_in_a_folder_is_a_problem_and_the_others_are_read(tmp_path, write):
     bad = write("bad.csv", "")
-    cut = write("cut.json", '{"val_loss": [1.0,')
+    cut = write("cut.json", '{"val_loss": [1.0')
     write("good.csv")
     runs, problems = named([tmp_path])
     assert runs == ["good"]
     assert problems == [
         (str(bad), "line 1: the file is empty"),
-        (str(cut), "line 1, column 19: the file is cut off (Expecting value)"),
+        (str(cut), "line 1, column 18: the file is cut off, and before it no list holds a number"),
     ]
 
 

@@ -1,0 +1,223 @@
+"""What is in a file or a folder: who reads it, what each name is taken for, what is not taken and why, what to type."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from overfit_monitor.check import examine
+from overfit_monitor.errors import OverfitMonitorError
+from overfit_monitor.journal import FILE_NAME
+from overfit_monitor.policy import Policies
+from overfit_monitor.readers import CATALOGUE, Problem, Run, read_runs
+from overfit_monitor.readers.base import printable
+from overfit_monitor.readers.explain import explain_names
+from overfit_monitor.readers.installed import NEEDS_TENSORBOARD, InstalledReaders
+from overfit_monitor.readers.pairing import Names
+from overfit_monitor.readers.walk import Found, find, why_unknown
+from overfit_monitor.records import Record, Verdict
+from overfit_monitor.reports.base import CheckedRun
+
+RESERVOIR: Final = 1000  # points of a scalar tag that TensorBoard keeps for its dashboards, whatever was logged
+_BETTER: Final = {"min": "lower", "max": "higher"}
+
+
+class NameInLog(Record):
+    """A column, key or tag.
+
+    Attributes:
+        name: As in the file.
+        role: What it is taken for, see `overfit_monitor.readers.explain.Explained`.
+        metric: The metric that it stands for, None for none.
+        why: Why.
+    """
+
+    name: str
+    role: str
+    metric: str | None
+    why: str
+
+
+class RunInLog(Record):
+    """One run.
+
+    Attributes:
+        run: Its name.
+        source: File or folder.
+        reader: The reader that took it, empty where that is not known.
+        names: What each name is taken for.
+        observations: Number of steps with any value.
+        evaluations: Number of steps with the compared validation value.
+        first_step: First step, None without one.
+        last_step: Last step, None without one.
+        verdict: The verdict, None where it could not be judged at all.
+        compared: What is compared, in the words of the file; None where nothing is.
+        why: Why that verdict, or why it could not be judged.
+        judged: Whether it could be judged.
+        hints: What is to be known of it.
+        notes: What was wrong with the file.
+    """
+
+    run: str
+    source: str
+    reader: str = ""
+    names: tuple[NameInLog, ...] = ()
+    observations: int = 0
+    evaluations: int = 0
+    first_step: int | None = None
+    last_step: int | None = None
+    verdict: Verdict | None = None
+    compared: str | None = None
+    why: str
+    judged: bool
+    hints: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class FileLeft(Record):
+    """A file that is not read.
+
+    Attributes:
+        source: The file.
+        why: Why it is not.
+        wrong: Whether it should have been.
+    """
+
+    source: str
+    why: str
+    wrong: bool
+
+
+class Log(Record):
+    """What is in a file or a folder.
+
+    Attributes:
+        path: As it was given.
+        files: Number of files that were looked at.
+        runs: The runs in it.
+        left: Files that are not read.
+        commands: What to type next.
+    """
+
+    path: str
+    files: int
+    runs: tuple[RunInLog, ...]
+    left: tuple[FileLeft, ...]
+    commands: tuple[str, ...]
+
+    @property
+    def fine(self) -> bool:
+        """Whether everything could be read and judged."""
+        return bool(self.runs) and all(run.judged for run in self.runs) and not any(left.wrong for left in self.left)
+
+
+def look_at_log(path: str, *, policies: Policies | None = None, names: Names | None = None) -> Log:
+    """Return what is in a file or a folder.
+
+    Args:
+        path: File or folder.
+        policies: What the runs are judged by.
+        names: What is compared with what, None to go by the names in the files.
+    """
+    runs, problems = read_runs([path], names=names)
+    files = _files(path)
+    told = tuple(_run(run, policies or Policies(), names) for run in runs)
+    left = [FileLeft(source=problem.source, why=problem.message, wrong=True) for problem in problems]
+    left += _passed_over(files, {each.source for each in left}, names)
+    return Log(path=path, files=len(files), runs=told, left=tuple(left), commands=tuple(_commands(path, told)))
+
+
+def _files(path: str) -> list[Found]:
+    return [found for found in find(Path(path)) if not isinstance(found, Problem)]
+
+
+def _run(run: Run, policies: Policies, names: Names | None) -> RunInLog:
+    told = tuple(_names(run, names))
+    steps = [observation.step for observation in run.observations]
+    known = {
+        "run": run.name,
+        "source": run.source,
+        "reader": run.reader,
+        "names": told,
+        "observations": len(steps),
+        "first_step": steps[0] if steps else None,
+        "last_step": steps[-1] if steps else None,
+        "notes": run.notes,
+    }
+    try:
+        checked = examine(run, policies).checked
+    except OverfitMonitorError as error:
+        return RunInLog(**known, why=str(error), judged=False)
+    metric = checked.metrics.val
+    evaluations = sum(metric in observation.val for observation in run.observations)
+    return RunInLog(
+        **known | {"notes": checked.notes},
+        evaluations=evaluations,
+        verdict=checked.verdict,
+        compared=None if metric is None else f"{run.compared(metric)}, {_BETTER[checked.metrics.mode]} is better",
+        why=_why(checked),
+        judged=checked.outcome != "error",
+        hints=tuple(_hints(run, steps, evaluations)),
+    )
+
+
+def _names(run: Run, names: Names | None) -> Iterator[NameInLog]:
+    labels: Sequence[str] = getattr(run, "labels", ()) or tuple(run.places)
+    for each in explain_names(labels, names) if labels else ():
+        yield NameInLog(name=printable(each.name), role=each.role, metric=each.metric, why=each.why)
+
+
+def _why(checked: CheckedRun) -> str:
+    if checked.reason is not None:
+        return checked.reason
+    if checked.findings:
+        return checked.findings[0].message
+    reason = next((item.reason for item in checked.not_judged if item.id == "overfitting"), None)
+    return "nothing that was looked for shows" if reason is None else f"not judged: {reason}"
+
+
+def _hints(run: Run, steps: Sequence[int], evaluations: int) -> Iterator[str]:
+    if run.reader == "tensorboard" and len(steps) > RESERVOIR:
+        yield (
+            f"TensorBoard keeps a sample of {RESERVOIR:,} points of each tag, and this run has {len(steps):,}: the tab "
+            "says 'sampled' and may miss single points; 'check' reads all, and so does the tab's exact mode, or "
+            "tensorboard --samples_per_plugin scalars=0."
+        )
+    back = sum(later <= earlier for earlier, later in pairwise(steps))
+    if back:
+        yield f"the step goes back, or comes twice, {back} time(s): each is taken as a restart."
+    if 0 < evaluations < len(steps) / 2:
+        yield f"validation is there at {evaluations} of {len(steps)} steps; only these are judged."
+
+
+def _passed_over(files: Iterable[Found], told: set[str], names: Names | None) -> Iterator[FileLeft]:
+    core, installed = [make(names=names) for make in CATALOGUE], InstalledReaders(names)
+    for found in files:
+        source = printable(found.path)
+        if source in told or any(reader.recognizes(found.path, found.head) for reader in core):
+            continue
+        if found.journaled and found.looks_like_events:
+            yield FileLeft(source=source, why=f"the {FILE_NAME} beside it is read instead", wrong=False)
+        elif not found.looks_like_events:
+            yield FileLeft(source=source, why=why_unknown(found), wrong=False)
+        elif not installed.readers:
+            yield FileLeft(source=source, why=NEEDS_TENSORBOARD, wrong=True)
+
+
+def _commands(path: str, runs: Sequence[RunInLog]) -> Iterator[str]:
+    quoted = shlex.quote(path)
+    unjudged = next((run for run in runs if not run.judged), None)
+    if unjudged is not None:
+        loose = [name.name for name in unjudged.names if name.role in ("unused", "ignored", "train")]
+        train = next((name.name for name in unjudged.names if name.role == "train"), None)
+        for val in [name for name in loose if name != train][:3]:
+            told = f" --train {shlex.quote(train)}" if train else ""
+            yield f"overfit-monitor check {shlex.quote(unjudged.source)} --val {shlex.quote(val)}{told}"
+    if any(run.judged for run in runs):
+        yield f"overfit-monitor check {quoted} --explain"
+        yield f"overfit-monitor watch {quoted}"
+        if any(run.reader == "tensorboard" for run in runs):
+            yield f"tensorboard --logdir {quoted}"
