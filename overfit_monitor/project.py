@@ -11,6 +11,8 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from overfit_monitor.baseline import BaselineRules
 from overfit_monitor.errors import UsageError, unknown_name
 from overfit_monitor.policy import LIMITS, Policies, Policy, RunPolicy, Words
+from overfit_monitor.readers.conventions import DEFAULT, Conventions, load
+from overfit_monitor.readers.names_table import NamesTable
 from overfit_monitor.written import Written, at, read_written
 
 FILE_NAME: Final = "pyproject.toml"
@@ -52,7 +54,7 @@ class CheckConfig(Policy):
     policy: list[RunPolicy] = Field(default_factory=list)
     seeds: Words = Field(default_factory=list)
     baseline: BaselineConfig = Field(default=BaselineConfig(), json_schema_extra=_or_a_file)
-    names: dict[str, Any] = Field(default_factory=dict)
+    names: NamesTable = NamesTable()
 
     @field_validator("baseline", mode="before")
     @classmethod
@@ -60,6 +62,16 @@ class CheckConfig(Policy):
         if isinstance(given, int | float):
             raise ValueError(f"{_NO_FILE} but got {given!r}; the value to beat, as in Keras, is stopping_baseline.")
         return {"file": given} if isinstance(given, str) else given
+
+    @field_validator("names")
+    @classmethod
+    def _words_of_one_split(cls, given: NamesTable) -> NamesTable:
+        load(given.model_dump())
+        return given
+
+    def conventions(self) -> Conventions:
+        """Return the conventions by which names of columns and tags are understood."""
+        return load(self.names.model_dump()) if self.names.model_fields_set else DEFAULT
 
     def policies(self, over: Mapping[str, Any] | None = None) -> Policies:
         """Return what every run is judged by.
@@ -172,7 +184,7 @@ def _told(error: ValidationError, path: Path, written: Written, above: tuple[str
     first = error.errors()[0]
     place = tuple(first["loc"])
     where = at(path, written.line_of((*above, *place)))
-    models: dict[str, type[BaseModel]] = {"policy": RunPolicy, "baseline": BaselineConfig}
+    models: dict[str, type[BaseModel]] = {"policy": RunPolicy, "baseline": BaselineConfig, "names": NamesTable}
     model = models.get(str(place[0]), CheckConfig)
     inside = f"policy {place[1] + 1}: " if model is RunPolicy and len(place) > 1 and isinstance(place[1], int) else ""
     names = [

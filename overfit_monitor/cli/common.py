@@ -151,6 +151,8 @@ def _output(format: str, file: str) -> Output:
 def chosen(options: argparse.Namespace, **more: Any) -> Chosen:
     """Return what the user chose with the arguments of `add_compared`, and those of `add_stopping` and `add_policy`.
 
+    The project's conventions for names are in force from here on.
+
     Args:
         options: The arguments.
         **more: Further settings that go before those of the project.
@@ -159,8 +161,10 @@ def chosen(options: argparse.Namespace, **more: Any) -> Chosen:
         UsageError: The settings cannot be read, or cannot be right together.
     """
     from overfit_monitor.project import load_project
+    from overfit_monitor.readers.conventions import adopt
 
     project = load_project(options.config)
+    adopt(project.conventions())
     from_project = {"val": project.val, "train": project.train}
     names = names_of(options, from_project)
     over = told(options, (*COMPARED, *STOPPING, "fail_on", "max_gap")) | more
