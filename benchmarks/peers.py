@@ -253,7 +253,7 @@ def writes_summary(tried: Tried) -> bool:
 def holds_against_a_baseline(tried: Tried) -> bool:
     """With its own former result as baseline, an overfit run as it was passes, and a worse one fails."""
     base = tried.folder / "base.json"
-    made = tried.tool.run("baseline", "update", tried.sick, "--baseline", base, folder=tried.folder)
+    made = tried.tool.run("baseline", "update", tried.sick, "--output", base, folder=tried.folder)
     baseline = base if made.returncode == 0 and base.exists() else tried.sick
     ways = [(*tried.tool.judge, log, *tried.tool.asked, "--baseline", baseline) for log in (tried.sick, tried.worse)]
     others = [("compare", baseline, log) for log in (tried.sick, tried.worse)]
