@@ -16,8 +16,14 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import Field
 
-from overfit_monitor.records import Diagnosis, Mode, Observation, Record
-from overfit_monitor.stats.autocorrelation import first_difference_scale, second_difference_scale
+from overfit_monitor.columns import columns_of, rising
+from overfit_monitor.records import Diagnosis, Mode, Observation, Record, Sampling
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
 
 FALSE_ALARM_RATE: Final = 0.05
 # Standard deviation from seed to seed of the best validation value, as a share of it, and how many degrees of freedom
@@ -94,15 +100,13 @@ def measure(diagnosis: Diagnosis, observations: Iterable[Observation]) -> Measur
     metric, mode, value = diagnosis.metrics.val, diagnosis.metrics.mode, diagnosis.best_value
     if metric is None or value is None:
         return Measured(metric=metric, mode=mode)
-    sign = -1.0 if mode == "max" else 1.0
-    kept = _kept(observations, metric)
-    finite = [(o.step, sign * o.val[metric]) for o in kept if math.isfinite(o.val[metric])]
-    curve = [oriented for _, oriented in finite]
-    moves = _noise_around(curve, bisect_left(finite, (diagnosis.best_step or 0, -math.inf)))
-    best = next((o for o in kept if o.step == diagnosis.best_step), None)
-    as_low = min(curve, default=0.0) + NEAR * (moves or 0.0)
-    near = 1 if moves is None else max(1, sum(each <= as_low for each in curve))
-    sampling = None if best is None else best.sampling
+    import numpy as np
+
+    every, curve, sampling = _evaluations(observations, metric, diagnosis.best_step)
+    steps = every[np.isfinite(curve)]
+    curve = curve[np.isfinite(curve)] * (-1.0 if mode == "max" else 1.0)
+    moves = _noise_around(curve, int(np.searchsorted(steps, diagnosis.best_step or 0)))
+    near = 1 if moves is None else max(1, int(np.count_nonzero(curve <= curve.min() + NEAR * moves)))
     noise = moves if sampling is None else sampling.standard_error
     noise_from: NoiseFrom | None = "examples" if sampling is not None else None if moves is None else "curve"
     return Measured(metric=metric, mode=mode, value=value, noise=noise, noise_from=noise_from, near=near)
@@ -148,6 +152,23 @@ def compare(
         sure=sure,
         reason=f"{_verdict(difference, limit, sure)}; {noise.told}.",
     )
+
+
+def _evaluations(
+    observations: Iterable[Observation], metric: str, best_step: int | None
+) -> tuple[npt.NDArray[np.int64], Array, Sampling | None]:
+    """Return steps and values of the metric, and what per-example losses tell at the best step."""
+    import numpy as np
+
+    columns = columns_of(observations)
+    if columns is not None and rising(columns.steps):
+        column = columns.val[metric]
+        known = np.frombuffer(column.known, dtype=np.uint8) != 0
+        return np.array(columns.steps)[known], np.array(column.values)[known], None
+    kept = _kept(observations, metric)
+    best = next((o for o in kept if o.step == best_step), None)
+    steps = np.array([o.step for o in kept], dtype=np.int64)
+    return steps, np.array([o.val[metric] for o in kept], dtype=np.float64), None if best is None else best.sampling
 
 
 def _kept(observations: Iterable[Observation], metric: str) -> list[Observation]:
