@@ -131,7 +131,7 @@ def _names(run: RunInLog) -> Iterable[str]:
     width = min(max([len(_flat(name.name)) for name in run.names], default=0), 32)
     for name in run.names:
         role = {"val": "validation", "rate": "learning rate"}.get(name.role, name.role)
-        of = f" {name.metric}" if name.metric else ""
+        of = f" {_flat(name.metric)}" if name.metric else ""
         yield f"    {_flat(name.name):<{width}}  {role + of:<20}  {_flat(name.why)}"
 
 
