@@ -44,6 +44,7 @@ class Examined(NamedTuple):
 def check(
     paths: Iterable[str | PathLike[str]],
     *,
+    settings: Mapping[str, Any] | None = None,
     policies: Policies | None = None,
     names: Names | None = None,
     facts: Facts | None = None,
@@ -55,6 +56,7 @@ def check(
 
     Args:
         paths: Files and folders.
+        settings: Fields of `MonitorConfig`; they go before those of the policies.
         policies: What the runs are judged by; its settings go before those that a journal holds. None fails a run
             with a finding of severity ``error``.
         names: What is compared with what, None to go by the names in the files.
@@ -69,17 +71,17 @@ def check(
     Raises:
         UsageError: A setting is unknown or cannot be right.
     """
-    rules = (policies or Policies()).check()
-    runs, problems = read_runs(paths, names=names)
-    errors = [Unjudged(source=problem.source, message=problem.message) for problem in problems]
-    examined: list[Examined] = []
-    for number, run in enumerate(runs, 1):
-        try:
-            examined.append(examine(run, rules, facts, measured=baseline is not None, sketched=sketches is not None))
-        except OverfitMonitorError as error:
-            errors.append(Unjudged(source=run.source, run=run.name, message=str(error)))
-        if progress is not None:
-            progress(number, len(runs), run.name)
+    rules = policies or Policies()
+    rules = replace(rules, over={**rules.over, **(settings or {})})
+    examined, errors = examine_all(
+        paths,
+        policies=rules,
+        names=names,
+        facts=facts,
+        measured=baseline is not None,
+        sketched=sketches is not None,
+        progress=progress,
+    )
     if sketches is not None:
         sketches.update({each.checked.run or "": each.sketch for each in examined})
     checked = [each.checked for each in examined]
@@ -87,6 +89,44 @@ def check(
     if baseline is not None:
         return baseline.held_against([(each.checked, each.measured) for each in examined], errors, unused)
     return conclude(checked, errors, unused)
+
+
+def examine_all(
+    paths: Iterable[str | PathLike[str]],
+    *,
+    policies: Policies,
+    names: Names | None = None,
+    facts: Facts | None = None,
+    measured: bool = False,
+    sketched: bool = False,
+    progress: Progress | None = None,
+) -> tuple[list[Examined], list[Unjudged]]:
+    """Judge every run in files and folders by itself, and return them with what could not be judged.
+
+    Args:
+        paths: As for `check`.
+        policies: As for `check`.
+        names: As for `check`.
+        facts: As for `check`.
+        measured: Whether the runs will be compared.
+        sketched: Whether their curves will be drawn.
+        progress: As for `check`.
+
+    Raises:
+        UsageError: A setting is unknown or cannot be right.
+    """
+    policies.check()
+    runs, problems = read_runs(paths, names=names)
+    errors = [Unjudged(source=problem.source, message=problem.message) for problem in problems]
+    examined: list[Examined] = []
+    for number, run in enumerate(runs, 1):
+        try:
+            examined.append(examine(run, policies, facts, measured=measured, sketched=sketched))
+        except OverfitMonitorError as error:
+            errors.append(Unjudged(source=run.source, run=run.name, message=str(error)))
+        if progress is not None:
+            progress(number, len(runs), run.name)
+    return examined, errors
 
 
 def judge_run(run: Run, policies: Policies | None = None, *, facts: Facts | None = None) -> CheckedRun:

@@ -142,7 +142,7 @@ def compare(
     noise = _noise(a, b, known[0], known[1])
     relative = difference / abs(_mean(a)) if _mean(a) else None
     if isinstance(noise, str):
-        return Comparison(difference=difference, relative=relative, reason=noise)
+        return Comparison(difference=difference, relative=relative, reason=f"{_told(difference)}; {noise}.")
     limit = _quantile(noise.freedom, false_alarm_rate) * noise.error + noise.selection
     sure = abs(difference) > limit
     return Comparison(
@@ -168,7 +168,7 @@ def _kept(observations: Iterable[Observation], metric: str) -> list[Observation]
 
 def _noise_around(curve: Array, place: int) -> float | None:
     first = max(0, min(place - WINDOW, len(curve) - 2 * WINDOW))
-    window = curve[first : first + 2 * WINDOW + 1]
+    window = curve[first : first + 2 * WINDOW + 1].tolist()
     if len(window) < LEAST_CURVE:
         return None
     from overfit_monitor.stats.autocorrelation import first_difference_scale, second_difference_scale
@@ -205,18 +205,17 @@ def _noise(a: Sequence[float], b: Sequence[float], base: Sequence[Measured], oth
 
 def _noise_of_single(base: Measured, other: Measured) -> _Noise | str:
     if base.noise is None or other.noise is None or base.value is None or other.value is None:
-        return "nothing tells the noise: one run a side, and too few evaluations to see how much they move"
+        return "one run a side, with too few evaluations to see how much they move: nothing tells the noise"
     if base.value <= 0.0 or other.value <= 0.0:
-        return "nothing tells the noise between seeds: one run a side, and no usual noise is known of values below 0"
+        return (
+            "one run a side, and no usual noise is known of values of 0 or below: nothing tells the noise between seeds"
+        )
     within = math.hypot(base.noise, other.noise)
     between = USUAL_NOISE * math.hypot(base.value, other.value)
     selection = abs(_too_good(base) - _too_good(other))
-    what = {"examples": "the validation examples", "curve": "the curves' own noise", None: ""}
-    kinds = " and ".join(dict.fromkeys(what[run.noise_from] for run in (base, other)))
-    told = (
-        f"one run a side: the noise between seeds is not known and was taken as the usual {USUAL_NOISE:.0%}, "
-        f"with {kinds} and the choice of the best among many"
-    )
+    kinds = {"examples": "that of the validation examples", "curve": "that of the curves", None: "none"}
+    beside = " and ".join(dict.fromkeys(kinds[run.noise_from] for run in (base, other)))
+    told = f"one run a side, so the noise between seeds was taken as the usual {USUAL_NOISE:.0%}, with {beside}"
     return _Noise(math.hypot(within, between), USUAL_FREEDOM, selection, told)
 
 
@@ -237,11 +236,14 @@ def _quantile(freedom: float, false_alarm_rate: float) -> float:
 
 def _verdict(difference: float, limit: float, sure: bool) -> str:
     if difference == 0.0:
+        return _told(difference)
+    return f"{_told(difference)}, {'more than' if sure else 'within'} the {limit:.2g} that noise explains"
+
+
+def _told(difference: float) -> str:
+    if difference == 0.0:
         return "as good"
-    what = "worse" if difference > 0.0 else "better"
-    if sure:
-        return f"{what} by {abs(difference):.3g}, more than the {limit:.2g} that noise explains"
-    return f"{what} by {abs(difference):.3g}, within the {limit:.2g} that noise explains"
+    return f"{'worse' if difference > 0.0 else 'better'} by {abs(difference):.3g}"
 
 
 def _mean(values: Sequence[float]) -> float:

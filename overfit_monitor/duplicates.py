@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-import numpy.typing as npt
-
+from overfit_monitor.deferred import Deferred
 from overfit_monitor.errors import UsageError
 from overfit_monitor.records import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Matrix = npt.NDArray[np.float32]
+else:
+    np = Deferred("numpy")
 
 # On digits with copies made from them (benchmarks/examples.py) it finds nearly all of those that were hardly changed.
 SIMILARITY: Final = 0.98
@@ -19,7 +24,6 @@ _BATCH: Final = 256
 _BLOCK: Final = 4096
 
 Embedding = Callable[[list[Any]], Any]
-Matrix = npt.NDArray[np.float32]
 
 
 class DuplicatePair(Record):
@@ -146,6 +150,8 @@ def _first(example: Any) -> Any:
 
 
 def _digest(example: Any) -> bytes:
+    import hashlib
+
     digest = hashlib.blake2b(digest_size=16)
     _feed(digest.update, example)
     return digest.digest()

@@ -7,10 +7,11 @@ OverfitMonitorError
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class OverfitMonitorError(Exception):
@@ -31,6 +32,8 @@ class MonitorWarning(UserWarning):
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     """Return the message for a name nobody knows, with close matches and all known names."""
+    import difflib
+
     names = sorted(known)
     by_lower = {other.lower(): other for other in names}
     close = [by_lower[found] for found in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)]

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal, final
+from typing import TYPE_CHECKING, Any, Final, Literal, final
 
-import numpy as np
-import numpy.typing as npt
-
+from overfit_monitor.deferred import Deferred
 from overfit_monitor.errors import UsageError
-from overfit_monitor.examples import Array, Examples, Losses
+from overfit_monitor.examples import Examples, Losses
 from overfit_monitor.records import Membership, Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from overfit_monitor.examples import Array
+
+    Labels = npt.NDArray[np.int64]
+else:
+    np = Deferred("numpy")
 
 MOST: Final = 10
 FAR_OUT: Final = 3.0  # Tukey 1977, Exploratory Data Analysis: beyond three interquartile ranges a value is far out
 FEWEST_IN_CLASS: Final = 20
-
-Labels = npt.NDArray[np.int64]
 
 
 class Example(Record):

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
-import numpy as np
-import numpy.typing as npt
-
+from overfit_monitor.deferred import Deferred
 from overfit_monitor.errors import UsageError
 from overfit_monitor.records import Membership, Mode, Probe, Sampling
 from overfit_monitor.stats.membership import membership
 from overfit_monitor.stats.paired import paired_change, standard_error
 
-Array = npt.NDArray[np.float64]
-Compact = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
+    Compact = npt.NDArray[np.float32]
+else:
+    np = Deferred("numpy")
+
 
 FEWEST = 2
 
@@ -51,6 +56,7 @@ class Examples:
         latest: Losses of the latest evaluation, None before the first.
 
     Example:
+        >>> import numpy as np
         >>> examples = Examples()
         >>> sampling, probe = examples.update(0, np.array([1.0, 2.0, 3.0]))
         >>> sampling, probe = examples.update(1, np.array([1.5, 2.5, 3.5]))

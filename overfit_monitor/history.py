@@ -7,18 +7,20 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from overfit_monitor.records import Membership, Probe, Record, Sampling
 
-Array = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
 
 R = TypeVar("R", bound=Record)
 
 CAPACITY = 1_000_000
+ALWAYS = ("val", "train", "rate")
 
 
 class Companion(NamedTuple):
@@ -69,7 +71,7 @@ class History:
         self.thinned = False
         self._steps = array("q")
         self._known = array("b")
-        self._values: dict[str, array[float]] = {name: array("d") for name in ("val", "train", "rate")}
+        self._values: dict[str, array[float]] = {name: array("d") for name in ALWAYS}
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -103,6 +105,8 @@ class History:
 
     def curves(self, until: int) -> tuple[npt.NDArray[np.int64], Array, Array]:
         """Return copies of steps, validation and train values up to a step, NaN where there was no train value."""
+        import numpy as np
+
         end = bisect_right(self._steps, until)
         columns = self._values["val"][:end], self._values["train"][:end]
         val, train = (np.array(column, dtype=np.float64) for column in columns)
@@ -111,6 +115,9 @@ class History:
     def append(self, evaluation: Evaluation) -> None:
         """Add an evaluation whose step is greater than all before it."""
         step, val, train, rate, sampling, others, probe, rates = evaluation
+        if sampling is probe is rates is None and not others and len(self._values) == len(ALWAYS):
+            self._append(step, val, train, rate)
+            return
         row = {"val": val, "train": math.nan if train is None else train, "rate": math.nan if rate is None else rate}
         for name, companion in others.items():
             row[f"val:{name}"], row[f"train:{name}"] = companion
@@ -128,6 +135,16 @@ class History:
         more = sampling is not None or probe is not None or rates is not None
         self._known.append((train is not None) | (rate is not None) << 1 | more << 2)
         if len(self) >= self.capacity:
+            self._thin()
+
+    def _append(self, step: int, val: float, train: float | None, rate: float | None) -> None:
+        values = self._values
+        values["val"].append(val)
+        values["train"].append(math.nan if train is None else train)
+        values["rate"].append(math.nan if rate is None else rate)
+        self._steps.append(step)
+        self._known.append((train is not None) | (rate is not None) << 1)
+        if len(self._steps) >= self.capacity:
             self._thin()
 
     def rewind(self, step: int) -> int:

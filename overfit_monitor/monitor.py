@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from overfit_monitor.advice import advise
 from overfit_monitor.analyzer import Analyzer, as_observation
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.duplicates import Duplicates
@@ -18,11 +17,20 @@ from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
 from overfit_monitor.outlets import Outlets
 from overfit_monitor.plotting import Curves
-from overfit_monitor.records import AppliedChange, Diagnosis, Finding, NotJudged, Observation, Report
+from overfit_monitor.records import (
+    AppliedChange,
+    Diagnosis,
+    Finding,
+    NotJudged,
+    Observation,
+    Recommendation,
+    Report,
+)
 from overfit_monitor.sampler import Sampler
 from overfit_monitor.sinks import Sink
 
 _STILL_TRAINED = "nothing is judged from here on"
+_NOTHING_TO_CHANGE = ("healthy", "inconclusive")
 _UNNAMED = "examples are told by their place"
 
 
@@ -73,6 +81,7 @@ class Monitor:
         self._names = ExampleNames()
         self._told = ExampleTables()
         self._changed: list[AppliedChange] = []
+        self._settings = self.config.model_dump(exclude_defaults=True, exclude={"strict"})
         self._outlets = Outlets(self.run_dir, sinks, self._guard)
         self._observed = 0
         for observation in self._outlets.earlier():
@@ -145,7 +154,7 @@ class Monitor:
         """The diagnosis now, recommendations included."""
         diagnosis = self._analyzer.diagnosis(self.facts)
         diagnosis._curves = Curves(self._analyzer.history)
-        told: dict[str, Any] = {"run": self.name, "recommendations": advise(diagnosis, self.facts)}
+        told: dict[str, Any] = {"run": self.name, "recommendations": _advise(diagnosis, self.facts)}
         if self.facts.changes:
             told["notes"] = (*diagnosis.notes, *map(str, self.facts.changes))
         return diagnosis.model_copy(update=told)
@@ -299,7 +308,9 @@ class Monitor:
             alerts=alerts,
             stop=self._analyzer.stop if stopped is None else None,
             applied=tuple(self._changed),
+            settings=self._settings,
         )
+        report._examples = self._tables
         self._changed.clear()
         self._outlets.send(report)
         if report.alerts or report.stop:
@@ -313,6 +324,9 @@ class Monitor:
                 if tables != self._told:
                     self._told = tables
                     self._outlets.write("examples", tables)
+
+    def _tables(self) -> ExampleTables:
+        return self.examples
 
     def _take_in(self, observation: Observation) -> None:
         self._observed += 1
@@ -338,6 +352,14 @@ class Monitor:
 
     def _now_raised(self) -> frozenset[tuple[str, int | None]]:
         return _raised(self._analyzer.findings(self.facts))
+
+
+def _advise(diagnosis: Diagnosis, facts: Facts) -> tuple[Recommendation, ...]:
+    if not diagnosis.findings and diagnosis.verdict in _NOTHING_TO_CHANGE:
+        return ()  # a rule speaks against a finding or a verdict, so none of them need be loaded
+    from overfit_monitor.advice import advise
+
+    return advise(diagnosis, facts)
 
 
 def _name(name: object) -> str | None:

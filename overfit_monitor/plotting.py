@@ -5,26 +5,25 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 
-import numpy as np
-import numpy.typing as npt
-
+from overfit_monitor.deferred import Deferred
 from overfit_monitor.diagnosis import decide
 from overfit_monitor.errors import UsageError
 from overfit_monitor.history import History
 from overfit_monitor.records import Diagnosis
-from overfit_monitor.stats.autocorrelation import first_difference_scale, second_difference_scale
-from overfit_monitor.stats.smoothing import running_median
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from matplotlib.axes import Axes
 
-Array = npt.NDArray[np.float64]
+    Array = npt.NDArray[np.float64]
+else:
+    np = Deferred("numpy")
+
 
 # Okabe and Ito 2008, Color Universal Design: told apart with every kind of colour vision.
 TRAIN, VAL, BEST, ONSET, ALARM, INK = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#333333"
 MOST_POINTS = 5000  # more than a picture has columns
-NOISE_WINDOW = 32  # evaluations on each side
-LEAST_NOISE = 5  # values below which a noise is no more than a guess
 MOST_ALARMS = 4
 FEW, MANY = 50, 400  # evaluations: below, each is marked; from there on, the lines are thin and the level is drawn
 LOG_RATIO = 50.0  # largest over smallest value from which a straight axis shows the largest only
@@ -116,6 +115,8 @@ def _own_axes() -> Axes:
 
 
 def _drawn(steps: npt.NDArray[np.int64], val: Array, train: Array) -> Drawn:
+    from overfit_monitor.stats.envelope import level_at, noise_at
+
     broken = ~np.isfinite(val)
     kept = np.arange(len(steps) - 1, -1, -math.ceil(len(steps) / MOST_POINTS))[::-1]
     level, noise = np.full((2, len(steps)), math.nan)
@@ -123,19 +124,11 @@ def _drawn(steps: npt.NDArray[np.int64], val: Array, train: Array) -> Drawn:
     wanted = np.intersect1d(kept, whole)
     places = np.searchsorted(whole, wanted)
     finite = val[whole]
-    if len(wanted):
-        level[wanted] = running_median(finite[places], max(1, len(places) // 40))
-    if len(finite) >= LEAST_NOISE:
-        noise[wanted] = [_noise_around(finite, int(place)) for place in places]
+    level[wanted] = level_at(finite, places)
+    noise[wanted] = noise_at(finite, places)
     train = np.where(np.isfinite(train), train, math.nan)
     val = np.where(broken, math.nan, val)
     return Drawn(steps[kept], val[kept], train[kept], level[kept], noise[kept], steps[broken][:MOST_POINTS])
-
-
-def _noise_around(values: Array, place: int) -> float:
-    first = max(0, min(place - NOISE_WINDOW, len(values) - 2 * NOISE_WINDOW))
-    window = values[first : first + 2 * NOISE_WINDOW + 1]
-    return min(first_difference_scale(window), second_difference_scale(window, 1))  # a trend enlarges the first
 
 
 def _draw_curves(ax: Axes, diagnosis: Diagnosis, drawn: Drawn) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from overfit_monitor.config import MonitorConfig, Settings
 from overfit_monitor.gate import Limit, MaxGap
@@ -23,7 +23,8 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Words = Annotated[list[str], BeforeValidator(_as_list)]
+_WORDS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+Words = Annotated[list[str], BeforeValidator(_as_list), WithJsonSchema(_WORDS)]
 
 
 class Policy(Settings):

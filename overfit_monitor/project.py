@@ -29,6 +29,11 @@ class BaselineConfig(BaselineRules):
     file: Path | None = None
 
 
+def _or_a_file(told: dict[str, Any]) -> None:
+    told.pop("default", None)
+    told["anyOf"] = [{"type": "string"}, {"$ref": told.pop("$ref")}]
+
+
 class CheckConfig(Policy):
     """What may stand in ``[tool.overfit-monitor]``: what holds for all runs, and more.
 
@@ -46,7 +51,7 @@ class CheckConfig(Policy):
     train: str | None = None
     policy: list[RunPolicy] = Field(default_factory=list)
     seeds: Words = Field(default_factory=list)
-    baseline: BaselineConfig = BaselineConfig()
+    baseline: BaselineConfig = Field(default=BaselineConfig(), json_schema_extra=_or_a_file)
     names: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("baseline", mode="before")

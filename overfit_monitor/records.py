@@ -8,9 +8,12 @@ defined in ``docs/glossary.md``.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+if TYPE_CHECKING:
+    from overfit_monitor.example_tables import ExampleTables
 
 Mode = Literal["min", "max"]
 Verdict = Literal["healthy", "overfitting", "underfitting", "diverging", "inconclusive"]
@@ -24,7 +27,7 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
 class Record(BaseModel):
     """Base of every record: immutable, and closed to fields it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Sampling(Record):
@@ -343,6 +346,7 @@ class Report(Record):
         alerts: Findings of severity warning or error that were raised by this very observation.
         stop: The stopping decision, if it was taken by this very observation.
         applied: Changes of the training that were applied, or undone, since the observation before.
+        settings: The monitor's settings that are not the default ones, by name.
     """
 
     observation: Observation
@@ -352,6 +356,18 @@ class Report(Record):
     alerts: tuple[Finding, ...] = ()
     stop: StopDecision | None = None
     applied: tuple[AppliedChange, ...] = ()
+    settings: dict[str, Any] = Field(default_factory=dict)
+    # Makes the tables of examples when they are asked for, since that costs more than a report; set by the monitor.
+    _examples: Any = PrivateAttr(default=None)
+
+    @property
+    def examples(self) -> ExampleTables | None:
+        """The examples and classes behind the validation value, as they are now; None where nobody logged any.
+
+        Only within `Sink.write` and `Sink.close`, while the monitor waits.
+        """
+        tables: ExampleTables | None = self._examples() if self._examples is not None else None
+        return tables if tables is not None and tables.step is not None else None
 
 
 def finite_or_none(value: float) -> float | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from overfit_monitor.config import MonitorConfig
-from overfit_monitor.examples import Array, Examples, as_losses, mean_of
+from overfit_monitor.examples import Examples, as_losses, mean_of
 from overfit_monitor.guard import Guard
 from overfit_monitor.metrics import choose, direction
 from overfit_monitor.records import MetricChoice, Mode, Observation
+
+if TYPE_CHECKING:
+    from overfit_monitor.examples import Array
 
 _STILL = "everything is judged without per-example losses"
 _EMPTY = "{name} has no values."

@@ -106,7 +106,9 @@ def choose_curves(curves: Iterable[Curve], state: AlertState | None, names: Name
     """
     given = list(curves)
     metric = state.metrics.val if state else None
-    settings = {} if state is None or metric is None else {"metric": metric, "mode": state.metrics.mode}
+    settings: dict[str, Any] = {}
+    if state is not None and metric is not None:
+        settings = {"metric": metric, "mode": state.metrics.mode} | state.replayed_with()
     tags = {curve.label: curve.tag for curve in given}
     if names is not None:
         places = names.places(tags)

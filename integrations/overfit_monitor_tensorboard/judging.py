@@ -6,24 +6,41 @@ The engine is `overfit_monitor.Monitor`, the same as live and in the command lin
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.monitor import Monitor
-from overfit_monitor.readers.pairing import merge
+from overfit_monitor.readers.pairing import Place, is_rate, merge
 from overfit_monitor.records import Diagnosis, MetricChoice, NotJudged
-from overfit_monitor.view.payload import ShownRun
-from overfit_monitor.view.series import Point
+from overfit_monitor.view.series import Curve as Drawn
+from overfit_monitor.view.shown import FALSE_ALARM_RATE, ShownRun, show
 from overfit_monitor_tensorboard.alerts import AlertState
-from overfit_monitor_tensorboard.grouping import Choice, Group
+from overfit_monitor_tensorboard.grouping import Choice, Curve, Group
+from overfit_monitor_tensorboard.log import Points
+from overfit_monitor_tensorboard.names import PROBE_TAG, REAL_GAP_TAG
 
 logger = logging.getLogger(__name__)
 
 _NAMED_TAGS = 8
+# Curves of our own that are drawn beside the compared ones, by the name of the attribute that takes them.
+_OURS = {PROBE_TAG: "probe", REAL_GAP_TAG: "like_for_like_gap"}
+
+
+def needed(group: Group, choice: Choice) -> list[Curve]:
+    """Return the curves that a verdict needs: what is compared, and the learning rate."""
+    return [curve for curve in group.curves if curve.label in choice.places or is_rate(curve.label)]
+
+
+def drawn(group: Group) -> list[Curve]:
+    """Return the curves of our own that are drawn beside those that a verdict needs."""
+    return [curve for curve in group.curves if curve.tag in _OURS]
 
 
 def judge(
-    group: Group, points: Mapping[str, Iterable[Point]], choice: Choice, state: AlertState | None, *, sampled: bool
+    group: Group, points: Mapping[str, Points], choice: Choice, state: AlertState | None, **told: Any
 ) -> ShownRun:
     """Return the run with its verdict; a run that cannot be judged says why.
 
@@ -32,9 +49,9 @@ def judge(
         points: Its curves by label, in the order in which they were logged.
         choice: What is compared with what.
         state: Its recorded alert state, None where there is none.
-        sampled: Whether the points are a sample.
+        **told: Other attributes of `ShownRun`.
     """
-    observations = merge(points, places=choice.places)
+    observations = merge({label: found.pairs() for label, found in points.items()}, places=choice.places)
     try:
         diagnosis = Monitor(**choice.settings).replay(observations)
     except OverfitMonitorError as error:
@@ -48,15 +65,62 @@ def judge(
         # Advised live, with the model in view.
         diagnosis = diagnosis.model_copy(update={"recommendations": state.recommendations})
     diagnosis = diagnosis.model_copy(update={"run": group.name, "notes": choice.notes + diagnosis.notes})
-    return ShownRun(
-        name=group.name,
-        diagnosis=diagnosis,
+    shown = show(
+        group.name,
+        diagnosis,
+        observations,
+        times=_times(points, choice),
+        more=_more(group, points),
+        tags={split: _label(diagnosis.metrics, choice.places, split) for split in ("train", "val")},
         labels=[curve.label for curve in group.curves],
-        places=choice.places,
-        observations=observations,
-        alerts=None if state is None else state.alerts,
-        sampled=sampled,
+        false_alarm_rate=choice.settings.get("false_alarm_rate") or FALSE_ALARM_RATE,
+        **_recorded(state),
+        **told,
     )
+    return replace(shown, curves=replace(shown.curves, restarts=_restarts(points.get(shown.tags["val"] or ""))))
+
+
+def _recorded(state: AlertState | None) -> dict[str, Any]:
+    if state is None:
+        return {"alerts": None}
+    return {"alerts": state.alerts, "stop": state.stop, "applied": state.applied, "examples": state.examples}
+
+
+def _label(metrics: MetricChoice, places: Mapping[str, Place], split: str) -> str | None:
+    """Return the name of the curve that was compared."""
+    name = metrics.train if split == "train" else metrics.val
+    return next((label for label, p in places.items() if (p.split, p.metric) == (split, name)), None)
+
+
+def _times(points: Mapping[str, Points], choice: Choice) -> dict[int, float] | None:
+    """Return when each step was logged, by the validation curve where it has the step."""
+    ordered = sorted(choice.places.items(), key=lambda item: item[1].split)  # train before val
+    known = [points[label] for label, _ in ordered if label in points and points[label].times]
+    times = {step: time for found in known for step, time in zip(found.steps, found.times, strict=True)}
+    return times or None
+
+
+def _more(group: Group, points: Mapping[str, Points]) -> dict[str, Drawn]:
+    names = {curve.label: _OURS[curve.tag] for curve in drawn(group)}
+    rate = next((label for label in points if is_rate(label)), None)
+    names |= {} if rate is None else {rate: "learning_rate"}
+    return {name: _curve(points[label]) for label, name in names.items() if label in points}
+
+
+def _curve(points: Points) -> Drawn:
+    """Return a curve whose steps rise: what was logged before a restart at or after its step is left out."""
+    kept: dict[int, int] = {}
+    for place, step in enumerate(points.steps):
+        while kept and next(reversed(kept)) >= step:
+            kept.popitem()
+        kept[step] = place
+    pairs = [(step, points.values[place]) for step, place in kept.items()]
+    return Drawn.of(pairs, [points.times[place] for place in kept.values()] if points.times else None)
+
+
+def _restarts(points: Points | None) -> tuple[tuple[int, int], ...]:
+    steps = points.steps if points else []
+    return tuple((now, before) for before, now in pairwise(steps) if now < before)
 
 
 def _not_judged(reason: str, choice: Choice) -> Diagnosis:

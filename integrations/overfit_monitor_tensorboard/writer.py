@@ -67,21 +67,31 @@ class EventSink:
         self._written = before.state
         self._sequence = before.sequence + 1
         self._last: int | None = None
+        self._report: Report | None = None
         self._file: int | None = None
 
     def write(self, report: Report) -> None:
         """Write the report's curves, and the state of the alerts where it has changed."""
-        diagnosis, step = report.diagnosis, report.observation.step
+        from overfit_monitor_tensorboard.alerts import shortened
+
+        diagnosis, step, self._report = report.diagnosis, report.observation.step, report
         evaluated = diagnosis.metrics.val in report.observation.val
         state = self._state
         if evaluated:
             # The first report of this process may take up an earlier one's run before its end.
             state = state.rewind(step) if self._last is None or step <= self._last else state
             self._last = step
-        state = state.add(step, report.alerts).model_copy(
-            update={"step": step, "metrics": diagnosis.metrics, "verdict": diagnosis.verdict}
-            | {"recommendations": diagnosis.recommendations, "stop": report.stop or state.stop}
+        state = (
+            state.add(step, report.alerts)
+            .change(report.applied)
+            .model_copy(
+                update={"step": step, "metrics": diagnosis.metrics, "verdict": diagnosis.verdict}
+                | {"recommendations": diagnosis.recommendations, "stop": report.stop or state.stop}
+                | {"settings": report.settings}
+            )
         )
+        if report.alerts or report.stop:
+            state = state.model_copy(update={"examples": shortened(report.examples)})
         self._state = state
         curves = [*_curves(report, evaluated=evaluated), *_applied(report)]
         if curves:
@@ -93,14 +103,23 @@ class EventSink:
         """Write the last state, and close the file; closing twice is fine."""
         if self._file is None:
             return
+        self._take_last_examples()
         if self._written != self._state:
             self._append_state()
         os.close(self._file)
         self._file = None
 
+    def _take_last_examples(self) -> None:
+        from overfit_monitor_tensorboard.alerts import shortened
+
+        tables = self._report.examples if self._report is not None else None
+        if tables is not None:
+            self._state = self._state.model_copy(update={"examples": shortened(tables)})
+
     def _news(self) -> bool:
         before, now = self._written, self._state
-        return before is None or any(getattr(before, n) != getattr(now, n) for n in ("alerts", "stop", "metrics"))
+        told = ("alerts", "stop", "metrics", "applied")
+        return before is None or any(getattr(before, name) != getattr(now, name) for name in told)
 
     def _append_state(self) -> None:
         self._append(self._sequence, _state_values(self._state))

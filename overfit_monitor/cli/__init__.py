@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
@@ -23,12 +24,19 @@ from overfit_monitor.errors import OverfitMonitorError
 # In the order in which the help lists them; the module has the name of the command.
 COMMANDS: Final = {
     "check": "judge runs from their logs",
+    "baseline": "write down what runs are like, for 'check --baseline'",
+    "schema": "print the JSON schemas of reports and settings",
+    "report": "write an HTML file with plots and advice",
     "watch": "follow logs that grow, and end with the verdict",
     "replay": "compare stopping policies on past runs",
     "doctor": "say what is installed, and what is in a log",
     "completion": "make a shell complete all this",
     "demo": "watch a small network overfit, live (needs the extra 'demo')",
 }
+
+# Building records, pydantic reads the entry points of every installed package to look for plug-ins of its own, which
+# takes as long as reading and judging a run. They would have no part in our records.
+PLUGINS: Final = "PYDANTIC_DISABLE_PLUGINS"
 
 EPILOG: Final = f"""\
 '{PROGRAM} COMMAND --help' has examples of each command.
@@ -52,7 +60,8 @@ def main(argv: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return _run(arguments)
+        with _without_plugins():
+            return _run(arguments)
     except OverfitMonitorError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -65,6 +74,17 @@ def main(argv: list[str] | None = None) -> int:
         if debug:
             raise
         return _fail(f"internal error, please report: {type(error).__name__}: {error} (--debug shows where)")
+
+
+@contextmanager
+def _without_plugins() -> Iterator[None]:
+    told = os.environ.get(PLUGINS)
+    os.environ.setdefault(PLUGINS, "__all__")
+    try:
+        yield
+    finally:
+        if told is None:
+            os.environ.pop(PLUGINS, None)
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -186,10 +186,9 @@ def _summarize(result: CheckResult, wanted: list[Output], options: argparse.Name
     for unread in result.errors:
         say(f"{unread.source}: {unread.message}")
     written = [str(output.file) for output in wanted if output.file is not None]
-    if not written and not options.quiet:
+    if not written or options.quiet:
         return
     for run in result.worst_first[:WORST]:
         if run.outcome != "pass":
             say(f"{run.run or run.source}: {run.reason}")
-    where = f"; the report is in {' and '.join(written)}" if written else ""
-    say(f"{result.outcome}: {len(result.runs)} run(s){where}")
+    say(f"{result.outcome}: {len(result.runs)} run(s); the report is in {' and '.join(written)}")

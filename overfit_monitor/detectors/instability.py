@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from statistics import median
 from typing import ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
@@ -12,6 +11,7 @@ from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
 from overfit_monitor.state import Stateful
+from overfit_monitor.stats.order import median
 
 NOISE_UNITS = 10.0
 HEIGHT = 0.5

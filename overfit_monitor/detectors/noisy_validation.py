@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from statistics import median
 from typing import ClassVar, final
-
-import numpy as np
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
 from overfit_monitor.stats.autocorrelation import second_difference_scale
+from overfit_monitor.stats.order import median
 
 EVALUATIONS = 10
 LEVEL_WINDOW = 15
@@ -115,7 +113,7 @@ class NoisyValidation(Detector):
         few = len(self.state.recent) < EVALUATIONS
         if steps is None or few or steps < MATERIAL * self._scale():  # the smaller of two cannot be large then
             return steps
-        return min(steps, second_difference_scale(np.array(self.state.recent), 1))
+        return min(steps, second_difference_scale(self.state.recent, 1))
 
     def _needed(self, facts: Facts) -> tuple[float, str, str]:
         state = self.state

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
-
-import numpy as np
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
@@ -14,7 +13,8 @@ from overfit_monitor.records import Evidence, Finding, NotJudged
 from overfit_monitor.signals import Signal
 from overfit_monitor.stats.binned import BinnedCurve
 from overfit_monitor.stats.limits import limit_for
-from overfit_monitor.stats.rise import FEWEST, MOST_CORRELATION, Rise, measure_rise
+from overfit_monitor.stats.order import median
+from overfit_monitor.stats.rise import FEWEST, MOST_CORRELATION, Rise, RisingCurve, least_rise
 
 # False-alarm rates, delays and what else was tried: docs/decisions/0004-overfitting-test.md and docs/statistics.md.
 MATERIAL = 0.08
@@ -29,6 +29,7 @@ PAIRED_IN_A_ROW = 5
 PAIRED_WANDER = 1.5
 PAIRED_SHARE = 1.0 / 6.0
 RESTART = 1.5
+TRAIN_SHARE = 0.5  # of the rise; train that rises more explains it
 
 
 @dataclass(slots=True)
@@ -79,6 +80,7 @@ class Overfitting(Detector):
         self.state = _State()
         self._val = BinnedCurve()
         self._train = BinnedCurve()
+        self._curve = RisingCurve()
         self._measured: Rise | None = None
 
     def update(self, signal: Signal) -> None:
@@ -86,7 +88,7 @@ class Overfitting(Detector):
         if not signal.finite:
             return
         if self._restarted(signal.learning_rate):
-            self._val, self._train, self._measured = BinnedCurve(), BinnedCurve(), None
+            self._val, self._train = BinnedCurve(), BinnedCurve()
             self.state.alarm_step, self.state.paired_in_a_row = None, 0
         self._remember(signal)
         train = math.nan if signal.train is None or not math.isfinite(signal.train) else signal.train
@@ -94,13 +96,16 @@ class Overfitting(Detector):
         if not self._val.update(signal.step, signal.val):
             return
         self._measured = None
-        found = self._rise()
-        if found is None:
+        curve = self._curve
+        curve.follow(self._val.values)
+        if curve.seen < FEWEST:
             return
-        sure = self._sure_by_examples(found, signal)
-        if self.state.alarm_step is None and (sure or self._raised(found)):
+        best = curve.best
+        rise = curve.level - best
+        sure = self._sure_by_examples(rise, best, signal)
+        if self.state.alarm_step is None and (sure or self._raised(rise, best)):
             self.state.alarm_step = signal.step
-        elif found.rise <= OVER * abs(found.best):
+        elif rise <= OVER * abs(best):
             self.state.alarm_step = None
 
     @property
@@ -155,49 +160,45 @@ class Overfitting(Detector):
             state.best_val, state.others_at_best = signal.val, dict(state.others_now)
 
     def _rise(self) -> Rise | None:
-        if self._measured is None and len(self._val.state.values) >= FEWEST:
-            self._measured = measure_rise(self._val.values)
+        self._curve.follow(self._val.values)
+        if self._measured is None and self._curve.seen >= FEWEST:
+            self._measured = self._curve.measure()
         return self._measured
 
-    def _raised(self, found: Rise) -> bool:
-        rise = found.rise
-        since = len(self._val.state.values) - 1 - found.best_at
+    def _raised(self, rise: float, best: float) -> bool:
+        curve = self._curve  # what costs most is asked last
         return (
-            rise >= MATERIAL * abs(found.best)
-            and since >= SINCE_BEST
-            and found.statistic >= self.limit
-            and rise >= WANDER * found.wander
+            rise >= MATERIAL * abs(best)
+            and curve.seen - 1 - curve.best_at >= SINCE_BEST
+            and rise >= WANDER * curve.wander
             and rise >= SURE_ERRORS * (self.state.change_error or 0.0)
-            and not self._train_worse(found)
+            and self._passes(self.limit)
         )
 
-    def _sure_by_examples(self, found: Rise, signal: Signal) -> bool:
+    def _sure_by_examples(self, rise: float, best: float, signal: Signal) -> bool:
         if signal.change_error is None:
             return False
-        state, best = self.state, abs(self.state.best_val)
+        state = self.state
         surely = signal.val - state.best_val - PAIRED_ERRORS * signal.change_error
         worse = (
-            surely >= PAIRED_MATERIAL * best
-            and found.rise > OVER * abs(found.best)
-            and found.rise >= PAIRED_WANDER * found.wander
-            and found.statistic >= PAIRED_SHARE * self.limit
-            and not self._train_worse(found)
+            surely >= PAIRED_MATERIAL * abs(state.best_val)
+            and rise > OVER * abs(best)
+            and rise >= PAIRED_WANDER * self._curve.wander
+            and self._passes(PAIRED_SHARE * self.limit)
         )
         state.paired_in_a_row = state.paired_in_a_row + 1 if worse else 0
         return state.paired_in_a_row >= PAIRED_IN_A_ROW
 
-    def _train_change(self, found: Rise) -> float | None:
-        train = self._train.values
-        window = max(3, len(train) // 20)
-        around = train[max(0, found.best_at - window // 2) : found.best_at + window // 2 + 1]
-        now = train[-window:]
-        if np.isnan(around).all() or np.isnan(now).all():
-            return None
-        return float(np.nanmedian(now) - np.nanmedian(around))
-
-    def _train_worse(self, found: Rise) -> bool:
+    def _passes(self, limit: float) -> bool:
+        """Return whether the statistic is at the limit and train is not worse by half as much."""
+        found = self._rise()
+        if found is None or not found.statistic >= limit:
+            return False
         change = self._train_change(found)
-        return change is not None and change > 0.5 * found.rise
+        return change is None or not change > TRAIN_SHARE * found.rise
+
+    def _train_change(self, found: Rise) -> float | None:
+        return train_change(self._train.values, found)
 
     def _evidence(self, found: Rise, change: float | None) -> dict[str, Evidence]:
         evidence: dict[str, Evidence] = {
@@ -255,6 +256,51 @@ class Overfitting(Detector):
         if found.recovered >= 0.1 * found.rise:
             said.append(f"a rise of {found.recovered:.4g} was made good earlier in this run")
         return tuple(said)
+
+
+def rise_for_alarm(
+    found: Rise, n: int, limit: float, *, change: float | None = None, change_error: float = 0.0
+) -> float:
+    """Return the smallest rise that would raise the alarm now by the curve alone, all else being as it is.
+
+    The same conditions as those of the alarm, solved for the rise; a plot shows it.
+
+    Args:
+        found: What was measured.
+        n: Number of values it was measured on.
+        limit: Limit of the statistic.
+        change: Change of the train level since the best, None where unknown.
+        change_error: Standard error of the paired change, 0 where unknown.
+
+    Returns:
+        The rise in the units of the values; NaN where the best is so recent that no rise raises the alarm.
+    """
+    if n - 1 - found.best_at < SINCE_BEST:
+        return math.nan
+    return max(
+        MATERIAL * abs(found.best),
+        WANDER * found.wander,
+        SURE_ERRORS * change_error,
+        least_rise(found, n, limit),
+        (change or 0.0) / TRAIN_SHARE,
+    )
+
+
+def train_change(train: Sequence[float], found: Rise) -> float | None:
+    """Return how the train level has changed since validation was best, None where it is not known.
+
+    Args:
+        train: Train values, binned as those of validation; NaN where there was none.
+        found: What was measured on validation.
+    """
+    window = max(3, len(train) // 20)
+    around = _known(train[max(0, found.best_at - window // 2) : found.best_at + window // 2 + 1])
+    now = _known(train[-window:])
+    return median(now) - median(around) if around and now else None
+
+
+def _known(values: Sequence[float]) -> list[float]:
+    return [value for value in values if not math.isnan(value)]
 
 
 def _share(found: Rise) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
-
-import numpy as np
+from typing import ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
 from overfit_monitor.stats.binned import BinnedCurve
+from overfit_monitor.stats.order import median
 
 EVALUATIONS = 20
 HARDLY = 0.05
@@ -75,16 +74,16 @@ class Underfitting(Detector):
             reason = f"it needs {EVALUATIONS} evaluations with a finite train value and has {seen}"
             return NotJudged(id=self.id, reason=reason)
         train, val = self._train.values, self._val.values
-        level = float(np.median(train[-5:]))
-        if state.start - level < HARDLY * abs(state.start) and float(np.ptp(train)) > 0.0:
+        level = median(train[-5:])
+        if state.start - level < HARDLY * abs(state.start) and max(train) > min(train):
             return self._stuck(level, facts)
         if self._falling(train) and self._falling(val):
             return self._cut_short(val)
         return None
 
-    def _falling(self, values: Any) -> bool:
-        before, now = (float(np.median(values[at - 5 : at])) for at in (3 * len(values) // 4, len(values)))
-        fall = float(np.median(values[:5])) - now
+    def _falling(self, values: list[float]) -> bool:
+        before, now = (median(values[at - 5 : at]) for at in (3 * len(values) // 4, len(values)))
+        fall = median(values[:5]) - now
         return before - now > max(STILL_FALLING * fall, NOISE_UNITS * (self.state.noise or 0.0), 0.0)
 
     def _stuck(self, level: float, facts: Facts) -> Finding | None:
@@ -111,9 +110,9 @@ class Underfitting(Detector):
             "close to zero; if not, look at the learning rate, the loss and the labels before anything else.",
         )
 
-    def _cut_short(self, val: Any) -> Finding:
+    def _cut_short(self, val: list[float]) -> Finding:
         state = self.state
-        quarter = float(np.median(val[3 * len(val) // 4 - 5 : 3 * len(val) // 4]) - np.median(val[-5:]))
+        quarter = median(val[3 * len(val) // 4 - 5 : 3 * len(val) // 4]) - median(val[-5:])
         return Finding(
             id=self.id,
             severity="info",

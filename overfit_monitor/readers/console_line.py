@@ -33,36 +33,11 @@ _ROUND = re.compile(r"^\s*\[(\d{1,12})\]\s")
 _EPOCH_WORDS: Final = frozenset({"epoch", "epochs", "ep"})
 _STEP_WORDS: Final = frozenset({"step", "steps", "iter", "iters", "iteration", "iterations", "global_step", "round"})
 # What is said with them is a value of the past, or none.
-_NO_VALUE: Final = frozenset(
-    [
-        "improved",
-        "improve",
-        "reached",
-        "from",
-        "to",
-        "best",
-        "min",
-        "lowest",
-        "max",
-        "highest",
-        "saving",
-        "saved",
-        "patience",
-        "wait",
-        "since",
-        "delta",
-        "threshold",
-        "baseline",
-        "previous",
-        "old",
-        "was",
-        "below",
-        "above",
-        "than",
-        "did",
-        "not",
-    ]
+_PAST: Final = (
+    "improved improve reached from to best min lowest max highest saving saved patience wait since delta threshold "
+    "baseline previous old was below above than did not"
 )
+_NO_VALUE: Final = frozenset(_PAST.split())
 _SUMMARY: Final = "train_runtime"
 LONGEST: Final = 4000
 _MOST_WORDS: Final = 5

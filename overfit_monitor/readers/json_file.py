@@ -19,10 +19,15 @@ _BEFORE: Final = ": only what stands before it was read."
 _CLOSERS: Final = {"{": "}", "[": "]"}
 
 
-def load(path: Path) -> tuple[Any, tuple[str, ...]]:
+def load(path: Path, *, parts: bool = False) -> tuple[Any, tuple[str, ...]]:
     """Return the content of a JSON file, and what is wrong with it.
 
     Of a file that is cut off or damaged, everything in front of the damage is returned.
+
+    Args:
+        path: The file.
+        parts: Whether to keep the part of an object in a list that stands in front of the damage; a
+            record of which only some values are known is misleading, and left out otherwise.
 
     Raises:
         UnreadableError: The file is larger than 256 MiB, nested deeper than any log, or nothing
@@ -33,12 +38,12 @@ def load(path: Path) -> tuple[Any, tuple[str, ...]]:
         raise UnreadableError(f"{path}: {size} bytes of JSON, more than the {LARGEST_FILE} that are read")
     text = path.read_bytes().decode("utf-8-sig", "replace")
     try:
-        return loads(text)
+        return loads(text, parts=parts)
     except UnreadableError as error:
         raise UnreadableError(f"{path}: {error}") from None
 
 
-def loads(text: str) -> tuple[Any, tuple[str, ...]]:
+def loads(text: str, *, parts: bool = False) -> tuple[Any, tuple[str, ...]]:
     """Return the content of JSON text, and what is wrong with it; see `load`.
 
     Raises:
@@ -50,7 +55,7 @@ def loads(text: str) -> tuple[Any, tuple[str, ...]]:
         cut = error.msg.startswith("Unterminated") or not text[error.pos :].strip()
         what = "the file is cut off" if cut else "no valid JSON"
         place = f"line {error.lineno}, column {error.colno}: {what}"
-        kept = _salvaged(text, error.pos) if len(text) <= LARGEST_SALVAGED else None
+        kept = _salvaged(text, error.pos, parts=parts) if len(text) <= LARGEST_SALVAGED else None
         if kept is None:
             raise UnreadableError(f"{place} ({error.msg})") from None
         return kept, (place + _BEFORE,)
@@ -72,7 +77,7 @@ def _parsed(text: str) -> Any:
         return json.loads(text, parse_int=float)
 
 
-def _salvaged(text: str, end: int) -> Any:
+def _salvaged(text: str, end: int, *, parts: bool) -> Any:
     """Return what stands before ``end`` with its brackets closed, None where that is nothing.
 
     A value counts only if something follows it: the digits of the last number may not all be there.
@@ -91,7 +96,9 @@ def _salvaged(text: str, end: int) -> Any:
             closers.pop()
         elif last != ",":
             continue
-        kept = (at - (last == ","), "".join(reversed(closers)))
+        open_ = "".join(closers)
+        if parts or "}" not in open_.partition("]")[2]:
+            kept = (at - (last == ","), open_[::-1])
     if kept is None or not text[: kept[0]].strip("[{ \t\r\n"):
         return None
     try:

@@ -44,7 +44,7 @@ class Notebook:
             UnreadableError: Nothing of the file could be read, or no output tells a metric.
         """
         for path in paths:
-            content, notes = load(path)
+            content, notes = load(path, parts=True)
             cells = content.get("cells") if isinstance(content, dict) else None
             told = list(_told(cells if isinstance(cells, list) else []))
             if not told:

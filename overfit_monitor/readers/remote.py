@@ -13,46 +13,11 @@ from overfit_monitor.readers.walk import passed_over
 NEEDS_FSSPEC: Final = 'a remote place: pip install "overfit-monitor[remote]" to read it'
 MOST_FILES: Final = 10_000
 # Weights, archives and pictures hold no curves, and fetching them may take hours.
-NO_LOGS: Final = frozenset(
-    [
-        ".pt",
-        ".pth",
-        ".ckpt",
-        ".safetensors",
-        ".bin",
-        ".onnx",
-        ".h5",
-        ".hdf5",
-        ".keras",
-        ".pkl",
-        ".pickle",
-        ".joblib",
-        ".npy",
-        ".npz",
-        ".parquet",
-        ".arrow",
-        ".zip",
-        ".tar",
-        ".gz",
-        ".tgz",
-        ".bz2",
-        ".xz",
-        ".zst",
-        ".7z",
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".gif",
-        ".svg",
-        ".pdf",
-        ".mp4",
-        ".wav",
-        ".py",
-        ".pyc",
-        ".so",
-        ".whl",
-    ]
+_SUFFIXES: Final = (
+    ".pt .pth .ckpt .safetensors .bin .onnx .h5 .hdf5 .keras .pkl .pickle .joblib .npy .npz .parquet .arrow .zip .tar "
+    ".gz .tgz .bz2 .xz .zst .7z .png .jpg .jpeg .gif .svg .pdf .mp4 .wav .py .pyc .so .whl"
 )
+NO_LOGS: Final = frozenset(_SUFFIXES.split())
 _NO_FILE_SYSTEM = frozenset(
     {"zip", "tar", "libarchive", "blockcache", "filecache", "simplecache", "cached", "reference"}
 )

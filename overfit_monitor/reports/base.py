@@ -16,7 +16,7 @@ Outcome = Literal["pass", "fail", "error"]
 Standing = Literal["worse", "better", "same", "unknown", "new", "incomparable"]
 _ORDER: Final[tuple[Outcome, ...]] = ("fail", "error", "pass")
 _BADNESS: Final[tuple[Verdict, ...]] = ("diverging", "overfitting", "underfitting", "inconclusive", "healthy")
-_STANDINGS: Final[dict[Standing, str]] = {
+STANDINGS: Final[dict[Standing, str]] = {
     "worse": "worse",
     "unknown": "with unknown noise",
     "incomparable": "not comparable",
@@ -163,7 +163,7 @@ def summary(check: CheckResult) -> str:
     unjudged = len(check.errors) + sum(run.outcome == "error" for run in check.runs)
     parts += [f"{unjudged} not judged"] if unjudged else []
     standings = Counter(run.baseline.standing for run in check.runs if run.baseline)
-    told = [f"{standings[name]} {words}" for name, words in _STANDINGS.items() if standings[name]]
+    told = [f"{standings[name]} {words}" for name, words in STANDINGS.items() if standings[name]]
     beside = f"; beside the baseline: {', '.join(told)}" if told else ""
     return f"{check.outcome}: {plural(len(check.runs), 'run')}: {', '.join(parts) or 'nothing to judge'}{beside}"
 

@@ -1,4 +1,4 @@
-"""The result for machines. ``python -m overfit_monitor.reports.json`` prints its JSON schema."""
+"""The result for machines; ``overfit-monitor schema check`` prints its JSON schema."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 
 from overfit_monitor.records import Record
 from overfit_monitor.reports.base import CheckResult, View
-
-SCHEMA_ID = "overfit-monitor/check-v1.schema.json"
 
 
 def render(check: CheckResult, view: View | None = None) -> str:  # noqa: ARG001  # every report takes it
@@ -23,14 +21,10 @@ def plain_json(record: Record) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON schema of what `render` returns.
+    """Return the JSON schema of what `render` returns."""
+    from overfit_monitor.published import schema_of_written
 
-    It is open to further fields, as these may be added within a version.
-    """
-    generated = CheckResult.model_json_schema(mode="serialization")
-    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID}
-    opened = _opened(generated)
-    return described | opened if isinstance(opened, dict) else described
+    return schema_of_written(CheckResult, "check")
 
 
 def _plain(value: Any) -> Any:
@@ -41,16 +35,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value if value is None or isinstance(value, str | bool | int) else str(value)
-
-
-def _opened(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_opened(item) for item in value]
-    if isinstance(value, dict):
-        kept = {key: item for key, item in value.items() if (key, item) != ("additionalProperties", False)}
-        return {key: _opened(item) for key, item in kept.items()}
-    return value
-
-
-if __name__ == "__main__":
-    print(json.dumps(schema(), indent=2))

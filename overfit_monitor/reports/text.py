@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from overfit_monitor.records import NotJudged
 from overfit_monitor.reports.base import (
     EXIT_STATUS,
+    STANDINGS,
     CheckedRun,
     CheckResult,
     Outcome,
@@ -18,6 +19,7 @@ from overfit_monitor.reports.base import (
     View,
     flat,
     pairings,
+    plural,
     summary,
 )
 from overfit_monitor.reports.sketch import BEST, ONSET, WIDTH, Sketch, bars
@@ -52,6 +54,7 @@ def render(check: CheckResult, view: View | None = None) -> str:
     lines += [line for error in check.errors[: view.worst] for line in _unread(error, view)]
     more = len(check.errors) - len(check.errors[: view.worst])
     lines += [f"{'':{INDENT}}… {more:,} more that could not be read (--all shows them)"] if more else []
+    lines += list(_groups(check, view))
     lines += _footer(check, shown, view)
     return "\n".join(lines) + "\n"
 
@@ -82,15 +85,14 @@ def _columns(shown: Sequence[CheckedRun], view: View) -> _Columns:
 
 def _run(run: CheckedRun, columns: _Columns, view: View, *, several: bool) -> Iterator[str]:
     outcome = run.outcome.upper() if run.outcome == "fail" else run.outcome
-    told = _told(run, columns.steps)
+    rest = (_drawn(run, columns, view) + _told(run, columns.steps)).rstrip()
+    name = _fitted(flat(run.run or ""), columns.name)
     yield (
         _painted(outcome.ljust(INDENT), _COLOR[run.outcome], view)
         + _painted(run.verdict.ljust(VERDICT), _COLOR[run.outcome], view)
-        + _painted(_fitted(flat(run.run or ""), columns.name), _BOLD, view)
-        + "  "
-        + _drawn(run, columns, view)
-        + told
-    ).rstrip()
+        + _painted(name if rest else name.rstrip(), _BOLD, view)
+        + (f"  {rest}" if rest else "")
+    )
     for label, text in _details(run, several=several):
         yield from _detail(label, text, view)
 
@@ -108,21 +110,12 @@ def _details(run: CheckedRun, *, several: bool) -> Iterator[tuple[str, str]]:
     if run.verdict == "inconclusive" and run.outcome != "error":
         for reason in {item.reason: None for item in run.not_judged if item.id == "overfitting"}:
             yield "not judged", reason
-    if run.baseline is not None:
-        yield from _beside(run)
+    if run.baseline is not None and run.baseline.tolerated:
+        yield "tolerated", run.baseline.tolerated
     if run.recommendations and run.verdict != "healthy":
         yield "do", run.recommendations[0].title
     for note in run.notes:
         yield "note", note
-
-
-def _beside(run: CheckedRun) -> Iterator[tuple[str, str]]:
-    against = run.baseline
-    if against is None or run.rule == "baseline":
-        return
-    if against.tolerated:
-        yield "tolerated", against.tolerated
-    yield "baseline", against.reason
 
 
 def _detail(label: str, text: str, view: View) -> Iterator[str]:
@@ -155,6 +148,26 @@ def _rest(runs: Sequence[CheckedRun]) -> list[str]:
     counts = Counter((run.outcome, run.verdict) for run in runs)
     told = ", ".join(f"{count:,} {verdict} ({outcome})" for (outcome, verdict), count in counts.items())
     return [f"{'':{INDENT}}… {len(runs):,} more: {told}; --all shows them"]
+
+
+def _groups(check: CheckResult, view: View) -> Iterator[str]:
+    """Yield how the groups stand against the baseline, the worst first; of those within the noise only how many."""
+    groups = {run.baseline.group: run.baseline for run in check.runs if run.baseline}
+    told = sorted(groups.values(), key=lambda each: (list(STANDINGS).index(each.standing), each.group))
+    shown = told if view.worst is None else [each for each in told if each.standing != "same"][: view.worst]
+    if told:
+        same = sum(each.standing == "same" for each in told)
+        yield f"baseline: {plural(len(told), 'group')}, {same:,} the same within noise"
+    for each in shown:
+        seeds = plural(each.seeds, "seed") if each.seeds == each.base_seeds else f"{each.seeds}:{each.base_seeds} seeds"
+        named = f"{each.group} ({seeds})" if each.base_seeds > 1 else each.group
+        outcome: Outcome = "fail" if each.standing == "worse" else "pass" if each.standing == "better" else "error"
+        first = f"{'':{INDENT}}{named}: "
+        text = first + flat(each.reason)
+        rest = " " * (INDENT + 2)
+        lines = [text] if view.width is None else textwrap.wrap(text, max(view.width, 40), subsequent_indent=rest)
+        yield lines[0].replace(named, _painted(named, _COLOR[outcome], view), 1)
+        yield from lines[1:]
 
 
 def _footer(check: CheckResult, shown: Sequence[CheckedRun], view: View) -> Iterator[str]:
@@ -229,7 +242,8 @@ def _cell(char: str) -> int:
 def _fitted(text: str, width: int) -> str:
     """Return text of exactly so many cells, cut in the middle where it is longer."""
     if _cells(text) > width:
-        head, tail = [], []
+        head: list[str] = []
+        tail: list[str] = []
         left = width - 1
         for first, last in zip(text, reversed(text), strict=True):
             for part, char in ((tail, last), (head, first)):

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import pairwise
 
-import numpy as np
-import numpy.typing as npt
-
-Array = npt.NDArray[np.float64]
+from overfit_monitor.stats.order import median
 
 # Of a Gaussian, the median absolute value is 0.6745 standard deviations.
 _MEDIAN_ABSOLUTE = 0.6744897501960817
-_GRID = np.linspace(0.0, 0.95, 96)
-_RATIO = (1.0 + _GRID) * (3.0 - _GRID**2) / (3.0 - _GRID)
+FIRST_UNIT = _MEDIAN_ABSOLUTE * math.sqrt(2.0)
+SECOND_UNIT = _MEDIAN_ABSOLUTE * math.sqrt(6.0)
+_GRID = [*(at * (0.95 / 95) for at in range(95)), 0.95]
+_RATIO = [(1.0 + r) * (3.0 - r * r) / (3.0 - r) for r in _GRID]
 
 
-def first_difference_scale(values: Array) -> float:
-    """Return the standard deviation of independent noise from the median absolute step; shape (n >= 2,)."""
-    return float(np.median(np.abs(np.diff(values)))) / (_MEDIAN_ABSOLUTE * math.sqrt(2.0))
+def first_difference_scale(values: Sequence[float]) -> float:
+    """Return the standard deviation of independent noise from the median absolute step; two values at least."""
+    return median(abs(after - before) for before, after in pairwise(values)) / FIRST_UNIT
 
 
-def second_difference_scale(values: Array, lag: int) -> float:
+def second_difference_scale(values: Sequence[float], lag: int) -> float:
     """Return the standard deviation of independent noise from ``x[t-lag] - 2 x[t] + x[t+lag]``.
 
     A straight trend does not move it. The median keeps half of the differences from mattering, however
@@ -28,8 +30,12 @@ def second_difference_scale(values: Array, lag: int) -> float:
     """
     if len(values) < 2 * lag + 3:
         return math.nan
-    second = values[2 * lag :] - 2.0 * values[lag:-lag] + values[: -2 * lag]
-    return float(np.median(np.abs(second))) / (_MEDIAN_ABSOLUTE * math.sqrt(6.0))
+    return median(map(second_difference, values[: -2 * lag], values[lag:-lag], values[2 * lag :])) / SECOND_UNIT
+
+
+def second_difference(first: float, middle: float, last: float) -> float:
+    """Return the size of a second difference."""
+    return abs(last - 2.0 * middle + first)
 
 
 def autocorrelation(lag_1: float, lag_2: float) -> float:
@@ -41,7 +47,12 @@ def autocorrelation(lag_1: float, lag_2: float) -> float:
     """
     if not lag_1 > 0.0 or math.isnan(lag_2):
         return 0.0
-    return float(np.interp(min(lag_2 / lag_1, 2.0) ** 2, _RATIO, _GRID))
+    ratio = min(lag_2 / lag_1, 2.0) ** 2
+    at = bisect_right(_RATIO, ratio) - 1
+    if at < 0 or at == len(_GRID) - 1:
+        return _GRID[max(at, 0)]
+    slope = (_GRID[at + 1] - _GRID[at]) / (_RATIO[at + 1] - _RATIO[at])
+    return slope * (ratio - _RATIO[at]) + _GRID[at]
 
 
 def inflation(correlation: float) -> float:

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
 from overfit_monitor.state import Stateful
-
-Array = npt.NDArray[np.float64]
 
 MOST_BINS = 256
 
@@ -60,9 +55,9 @@ class BinnedCurve(Stateful):
         return True
 
     @property
-    def values(self) -> Array:
-        """Means of the closed bins, oldest first, shape (bins,)."""
-        return np.array(self.state.values, dtype=np.float64)
+    def values(self) -> list[float]:
+        """Means of the closed bins, oldest first; the list is appended to, and replaced when bins are merged."""
+        return self.state.values
 
     def step_of(self, bin: int) -> int:
         """Return the last step of a closed bin."""

@@ -93,18 +93,24 @@ class Level(Stateful):
         """Take in the next finite value and return whether its level is a new best."""
         state = self.state
         state.seen += 1
-        state.recent = [*state.recent, value][-WINDOW:]
-        state.level = _median(state.recent)
-        better = state.level < state.best
-        if better:
-            state.best, state.best_step, state.since, state.excess = state.level, step, 0, 0.0
+        recent = state.recent
+        recent.append(value)
+        if len(recent) > WINDOW:
+            del recent[0]
+        # Five values are the common case, and this is called more often than anything else.
+        level = state.level = sorted(recent)[2] if len(recent) == WINDOW else _median(recent)
+        best = state.best
+        if level < best:
+            state.best, state.best_step, state.since, state.excess = level, step, 1, value - level
+            state.onset_step = None
+            return True
         state.since += 1
-        state.excess += value - state.best
-        if state.level <= state.best:
+        state.excess += value - best
+        if level <= best:
             state.onset_step = None
         elif state.onset_step is None:
             state.onset_step = step
-        return better
+        return False
 
     def beyond(self, noise: float | None, *, margin: float = 2.0) -> bool:
         """Return whether the curve has on average been above its best level by more than its noise explains.

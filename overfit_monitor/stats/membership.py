@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
+from overfit_monitor.deferred import Deferred
 from overfit_monitor.records import Membership
 
-Array = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
+else:
+    np = Deferred("numpy")
+
 
 MOST = 4096
 FEWEST = 20
@@ -34,6 +40,7 @@ def membership(train: Array, val: Array) -> Membership | None:
         None with fewer than 20 examples in either.
 
     Example:
+        >>> import numpy as np
         >>> found = membership(np.zeros(50), np.ones(50))
         >>> found.auc, found.tpr
         (1.0, 1.0)

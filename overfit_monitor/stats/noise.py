@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from statistics import median
+from typing import Any
 
 from overfit_monitor.state import Stateful
+from overfit_monitor.stats.order import Window
 
 # For a Gaussian the median absolute step is 0.6745 * sqrt(2) standard deviations.
 _MEDIAN_ABSOLUTE_STEP = 0.6744897501960817 * 2**0.5
@@ -45,17 +46,23 @@ class StepNoise(Stateful):
         self.window = window
         self.minimum = minimum
         self.state: _State = _State()
+        self._steps = Window(self.state.steps, window)
 
     def update(self, value: float) -> None:
         """Take in the next finite value."""
-        if self.state.last is not None:
-            self.state.steps.append(abs(value - self.state.last))
-            del self.state.steps[: -self.window]
-        self.state.last = value
+        state = self.state
+        if state.last is not None:
+            self._steps.push(abs(value - state.last))
+        state.last = value
 
     @property
     def scale(self) -> float | None:
         """Standard deviation in the units of the values, None while unknown."""
         if len(self.state.steps) < self.minimum:
             return None
-        return float(median(self.state.steps)) / _MEDIAN_ABSOLUTE_STEP
+        return self._steps.median / _MEDIAN_ABSOLUTE_STEP
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        super().load_state_dict(state)
+        self._steps = Window(self.state.steps, self.window)

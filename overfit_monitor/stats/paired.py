@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+from overfit_monitor.deferred import Deferred
 
-Array = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
+else:
+    np = Deferred("numpy")
 
 
 def standard_error(values: Array) -> float:
@@ -17,6 +23,7 @@ def standard_error(values: Array) -> float:
     independently. Infinite or NaN where the values are too large to be squared.
 
     Example:
+        >>> import numpy as np
         >>> standard_error(np.array([1.0, 3.0, 1.0, 3.0])) == math.sqrt(4 / 3) / 2
         True
     """
@@ -32,6 +39,7 @@ def paired_change(now: Array, before: Array) -> tuple[float, float]:
     two models on the same test examples Dietterich 1998, Neural Computation 10).
 
     Example:
+        >>> import numpy as np
         >>> paired_change(np.array([1.5, 9.0]), np.array([1.0, 9.0]))
         (0.25, 0.25)
     """

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from bisect import insort
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple, final
 
 from overfit_monitor.stats.autocorrelation import (
+    FIRST_UNIT,
+    SECOND_UNIT,
     autocorrelation,
-    first_difference_scale,
     inflation,
-    second_difference_scale,
+    second_difference,
 )
-from overfit_monitor.stats.smoothing import running_median
-
-Array = npt.NDArray[np.float64]
+from overfit_monitor.stats.order import median, middle
 
 FEWEST = 6
 LEAST_INFLATION = 2.0
@@ -26,6 +25,7 @@ RANGE_ERRORS = 4.0
 MOST_DOUBT = 20.0
 EARLY = 3
 EARLY_DOUBT = 3.0
+LAGS = (1, 2, 4)
 
 
 class Rise(NamedTuple):
@@ -63,7 +63,7 @@ class Rise(NamedTuple):
         return self.level - self.best
 
 
-def measure_rise(values: Array) -> Rise:
+def measure_rise(values: Sequence[float]) -> Rise:
     """Measure the rise of a curve since its lowest level.
 
     With ``m`` values since the best, the statistic is
@@ -81,34 +81,140 @@ def measure_rise(values: Array) -> Rise:
     (``docs/statistics.md``, ``docs/decisions/0004-overfitting-test.md``).
 
     Args:
-        values: Finite values, lower is better, oldest first, shape (n >= 6,).
+        values: Finite values, lower is better, oldest first, 6 at least.
     """
-    n = len(values)
-    last = max(3, n // 20)
-    half = max(1, (n // 20) // 2)
-    smooth = running_median(values, half)
-    best_at = int(np.argmin(smooth))
-    best = float(smooth[best_at])
-    level = float(np.median(values[-last:]))
-    lag_1 = second_difference_scale(values, 1)
-    noise = max(min(first_difference_scale(values), lag_1), NOISE_FLOOR * max(abs(best), abs(level)))
-    correlation = autocorrelation(lag_1, second_difference_scale(values, 2))
-    wander = second_difference_scale(values, 4)
-    recovered = float(np.max(smooth[: best_at + 1] - np.minimum.accumulate(smooth[: best_at + 1])))
-    statistic = _statistic(level - best, noise, n - best_at, correlation, _doubt(level - best, recovered, best_at))
-    near = best + RANGE_ERRORS * noise / math.sqrt(2 * half + 1)
-    return Rise(
-        best,
-        best_at,
-        level,
-        noise,
-        correlation,
-        0.0 if math.isnan(wander) else wander,
-        recovered,
-        statistic,
-        _begins(smooth, best_at, near, max(near, best + 0.1 * (level - best))),
-        float(np.median(values[:3])) - best,
-    )
+    curve = RisingCurve()
+    curve.follow([float(value) for value in values])
+    return curve.measure()
+
+
+@final
+class RisingCurve:
+    """Measures the rise of a curve that grows by one value at a time, each time as if it were new, at less cost.
+
+    Differences and running medians of the values that are there already stay as they are, so that only what a
+    new value adds is reckoned, and the noise is looked at only by who asks for it.
+    """
+
+    __slots__ = ("_differences", "_half", "_lowest_at", "_seconds", "_seen", "_settled", "_values")
+
+    def __init__(self) -> None:
+        self._begin([])
+
+    def follow(self, values: list[float]) -> None:
+        """Take in the values: those of before, with what was appended to them since, or else any others.
+
+        Args:
+            values: Finite values. The list is kept, to be appended to; whoever changes it otherwise hands in another.
+        """
+        if values is not self._values or len(values) < self._seen:
+            self._begin(values)
+        while self._seen < len(values):
+            self._add(self._seen)
+            self._seen += 1
+
+    @property
+    def seen(self) -> int:
+        """Number of values."""
+        return self._seen
+
+    @property
+    def best_at(self) -> int:
+        """Where the lowest running median is, the first of them."""
+        return self._best()[1]
+
+    @property
+    def best(self) -> float:
+        """The lowest running median."""
+        return self._best()[0]
+
+    @property
+    def level(self) -> float:
+        """Median of the last twentieth of the values, of three at least."""
+        return median(self._values[-max(3, len(self._values) // 20) :])
+
+    @property
+    def wander(self) -> float:
+        """Standard deviation from second differences at lag 4, 0 with fewer than three of them."""
+        found = self._second_scale(4)
+        return 0.0 if math.isnan(found) else found
+
+    def measure(self) -> Rise:
+        """Return all that `measure_rise` finds; it takes 6 values at least."""
+        values, level = self._values, self.level
+        best, best_at = self._best()
+        smooth = self._settled + self._tail()
+        lag_1 = self._second_scale(1)
+        noise = max(min(middle(self._differences) / FIRST_UNIT, lag_1), NOISE_FLOOR * max(abs(best), abs(level)))
+        correlation = autocorrelation(lag_1, self._second_scale(2))
+        earlier = smooth[: best_at + 1]
+        recovered = max(value - lowest for value, lowest in zip(earlier, accumulate(earlier, min), strict=True))
+        doubt = _doubt(level - best, recovered, best_at)
+        near = best + RANGE_ERRORS * noise / math.sqrt(2 * self._half + 1)
+        return Rise(
+            best,
+            best_at,
+            level,
+            noise,
+            correlation,
+            self.wander,
+            recovered,
+            _statistic(level - best, noise, len(values) - best_at, correlation, doubt),
+            _begins(smooth, best_at, near, max(near, best + 0.1 * (level - best))),
+            median(values[:3]) - best,
+        )
+
+    def _begin(self, values: list[float]) -> None:
+        self._values = values
+        self._seen = 0
+        self._half = 1
+        self._settled: list[float] = []  # running medians whose window is full on the right
+        self._lowest_at = 0
+        self._differences: list[float] = []
+        self._seconds: dict[int, list[float]] = {lag: [] for lag in LAGS}
+
+    def _add(self, at: int) -> None:
+        values = self._values
+        if at:
+            insort(self._differences, abs(values[at] - values[at - 1]))
+        for lag, ordered in self._seconds.items():
+            if at >= 2 * lag:
+                insort(ordered, second_difference(values[at - 2 * lag], values[at - lag], values[at]))
+        half = max(1, (at + 1) // 20 // 2)
+        if half != self._half:
+            self._half, self._settled, self._lowest_at = half, [], 0
+        settled = self._settled
+        for middle_at in range(len(settled), at + 1 - half):
+            settled.append(_running_median(values, middle_at, half, at + 1))
+            if settled[middle_at] < settled[self._lowest_at]:
+                self._lowest_at = middle_at
+
+    def _best(self) -> tuple[float, int]:
+        settled, values, half = self._settled, self._values, self._half
+        lowest_at = self._lowest_at
+        lowest = settled[lowest_at]
+        if min(values[-2 * half :]) < lowest:  # a running median is one of the values in its window
+            for at, level in enumerate(self._tail(), start=len(settled)):
+                if level < lowest:
+                    lowest, lowest_at = level, at
+        return lowest, lowest_at
+
+    def _tail(self) -> list[float]:
+        n, half = len(self._values), self._half
+        return [_running_median(self._values, at, half, n) for at in range(len(self._settled), n)]
+
+    def _second_scale(self, lag: int) -> float:
+        ordered = self._seconds[lag]
+        return middle(ordered) / SECOND_UNIT if len(ordered) >= 3 else math.nan
+
+
+def _running_median(values: list[float], at: int, half: int, n: int) -> float:
+    """Return what `overfit_monitor.stats.smoothing.running_median` has there, with the ``n`` values seen so far."""
+    before, after = min(at, half), min(n - 1 - at, half)
+    window = sorted(values[at - before : at + after + 1])
+    # Every other missing neighbour is infinite: from the edge on down, up, down at the start; up, down, up at the end.
+    below = (half - before + 1) // 2 + (half - after) // 2
+    return window[half - below]
 
 
 def _doubt(rise: float, recovered: float, best_at: int) -> float:
@@ -121,10 +227,46 @@ def _statistic(rise: float, noise: float, since: int, correlation: float, doubt:
     return rise / noise * math.sqrt(since) / inflated / doubt if noise > 0.0 else 0.0
 
 
-def _begins(smooth: Array, best_at: int, near: float, left: float) -> tuple[int, int, int]:
+def _begins(smooth: list[float], best_at: int, near: float, left: float) -> tuple[int, int, int]:
     """Return first, likeliest and last position at which the curve may have left its lowest level."""
-    before = np.flatnonzero(smooth[: best_at + 1] > near)
-    first = int(before[-1]) + 1 if len(before) else 0
-    lowest = best_at + np.flatnonzero(smooth[best_at:] <= smooth[best_at])
-    last = best_at + np.flatnonzero(smooth[best_at:] <= left)
-    return first, int(lowest[-1]), int(last[-1])
+    first = next((at + 1 for at in range(best_at, -1, -1) if smooth[at] > near), 0)
+    later = range(len(smooth) - 1, best_at - 1, -1)
+    likeliest = next(at for at in later if smooth[at] <= smooth[best_at])
+    return first, likeliest, next(at for at in later if smooth[at] <= left)
+
+
+def least_rise(found: Rise, n: int, limit: float) -> float:
+    """Return the rise at which the statistic would reach a limit, all else being as it is.
+
+    The inverse of the statistic of `measure_rise`: with ``c`` its limit without doubt, in units of the values, and
+    ``q`` the largest rise that was made good, ``r 10^(-2 q / r) = c`` has the solution ``r = u / W(u / c)`` with
+    ``u = 2 q ln 10`` and Lambert's W; it is at most ``20 c``, as the doubt is.
+
+    Args:
+        found: What was measured.
+        n: Number of values it was measured on.
+        limit: Limit of the statistic.
+
+    Returns:
+        The rise in the units of the values; infinite where the noise is 0, since no rise can be told from it.
+    """
+    if found.noise <= 0.0:
+        return math.inf
+    inflated = max(LEAST_INFLATION, inflation(min(found.correlation, MOST_CORRELATION)))
+    sure = limit * found.noise * inflated / math.sqrt(n - found.best_at)
+    sure *= EARLY_DOUBT if found.best_at < EARLY else 1.0
+    made_good = 2.0 * found.recovered * math.log(10.0)
+    if made_good <= 0.0:
+        return sure
+    return min(made_good / _lambert_w(made_good / sure), MOST_DOUBT * sure)
+
+
+def _lambert_w(z: float) -> float:
+    """Return w with ``w e^w = z`` for z above 0, by Newton's method on the logarithm of both sides."""
+    w = math.log1p(z)
+    for _ in range(20):
+        step = (w + math.log(w) - math.log(z)) * w / (1.0 + w)
+        w -= step
+        if abs(step) <= 1e-12 * w:
+            break
+    return w

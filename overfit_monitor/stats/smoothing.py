@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
-Array = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
 
 
 def running_median(values: Array, half: int) -> Array:
@@ -16,9 +19,12 @@ def running_median(values: Array, half: int) -> Array:
     low value at the end is no new level.
 
     Example:
+        >>> import numpy as np
         >>> running_median(np.array([1.0, 9.0, 2.0, 3.0, 2.0]), 1).tolist()
         [1.0, 2.0, 3.0, 2.0, 3.0]
     """
+    import numpy as np
+
     if half == 0:
         return values
     pad = np.where(np.arange(half) % 2 == 0, np.inf, -np.inf)

@@ -1,26 +1,14 @@
-"""Layers of settings, and the metric that was asked for."""
+"""From paths to a result, and the metric that was asked for."""
+
+import pickle
 
 import pytest
 
-from overfit_monitor.check import check, layered
+from overfit_monitor.check import check, examine, judge_run
 from overfit_monitor.errors import UsageError
-from overfit_monitor.gate import Limit
+from overfit_monitor.policy import Policies, RunPolicy
+from overfit_monitor.readers import read_runs
 from overfit_monitor.readers.pairing import Names
-
-
-@pytest.mark.parametrize(
-    ("layers", "expected"),
-    [
-        ([{"patience": 1}, {"patience": 2}], {"patience": 2}),
-        ([{"patience": 1}, {}], {"patience": 1}),
-        ([{"metric": "loss", "mode": "min"}, {"metric": "acc"}], {"metric": "acc"}),
-        ([{"metric": "acc", "mode": "max"}, {"metric": "acc"}], {"metric": "acc", "mode": "max"}),
-        ([{"mode": "min"}, {"metric": "acc", "mode": "max"}], {"metric": "acc", "mode": "max"}),
-        ([{"metric": None, "mode": "auto"}, {"mode": "max"}], {"metric": None, "mode": "max"}),
-    ],
-)
-def test_layers(layers, expected):
-    assert layered(*layers) == expected
 
 
 @pytest.fixture
@@ -60,6 +48,35 @@ def test_a_setting_that_cannot_be_right_is_raised_before_anything_is_read():
 
 
 def test_the_limit_and_the_curves(log):
-    curves = {}
-    assert check([log], limit=Limit.parse(["healthy"]), curves=curves).outcome == "fail"
-    assert curves == {"log": [2.0] * 10}
+    sketches = {}
+    assert check([log], policies=Policies(over={"fail_on": ["healthy"]}), sketches=sketches).outcome == "fail"
+    assert sketches == {"log": (tuple(range(10)), (2.0,) * 10, "min")}
+
+
+def test_policies_by_run_and_those_that_fit_none(log):
+    policies = Policies(
+        policies=(
+            RunPolicy(runs=["log"], metric="accuracy", fail_on=["healthy"]),
+            RunPolicy(runs=["elsewhere/*"], fail_on=["info"]),
+        )
+    )
+    result = check([log], policies=policies)
+    assert (result.outcome, result.runs[0].metrics.val) == ("fail", "accuracy")
+    assert result.remarks == ("the policy for 'elsewhere/*' fits none of the runs",)
+
+
+def test_progress_is_told_after_each_run(log, tmp_path):
+    (tmp_path / "b.csv").write_text(log.read_text(encoding="utf-8"), encoding="utf-8")
+    told = []
+    check([tmp_path], progress=lambda *now: told.append(now))
+    assert told == [(1, 2, "b"), (2, 2, "log")]
+
+
+def test_one_run_is_judged_as_in_a_check(log):
+    ((run,), _) = read_runs([log])
+    policies = Policies(over={"fail_on": ["healthy"]})
+    assert judge_run(run, policies) == check([log], policies=policies).runs[0]
+    examined = examine(run, policies, measured=True, sketched=True)
+    assert examined.measured.value == 2.0
+    assert pickle.loads(pickle.dumps(examined)) == examined
+    assert pickle.loads(pickle.dumps(policies)) == policies

@@ -69,6 +69,20 @@ def folder(tmp_path, monkeypatch):
         ("overfit.csv --val val_loss --train loss", 1),
         ("overfit.csv --mode max --fail-on overfitting", 0),
         ("overfit.csv --metric val_loss --mode min", 1),
+        ("healthy.csv --max-gap 1", 0),
+        ("healthy.csv --max-gap 0", 1),
+        ("overfit.csv --fail-on diverging --max-gap 50%", 1),
+        ("healthy.csv --max-gap much", 2),
+        ("healthy.csv --baseline missing.json", 2),
+        ("healthy.csv --baseline 0.5", 2),
+        ("healthy.csv --stopping-baseline 0.5", 2),
+        ("healthy.csv --stopping-baseline 0.5 --patience 3", 0),
+        ("overfit.csv --exit-zero", 0),
+        ("empty.csv --exit-zero", 2),
+        ("overfit.csv --format json --explain", 2),
+        ("healthy.csv --output jsn=x", 2),
+        ("healthy.csv --output json=x --output junit=x", 2),
+        ("healthy.csv --output json=-", 2),
         ("", 2),
     ],
 )
@@ -100,9 +114,10 @@ def test_version(capsys):
 def test_text(capsys):
     assert main(["check", "healthy.csv", "overfit.csv", "empty.csv"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("overfitting   overfit  best 12, onset ")
-    assert lines[1].startswith("    error: ")
-    assert "not read      empty.csv: line 1: the file is empty" in lines
+    assert lines[0].startswith("FAIL   overfitting  overfit  ")
+    assert ", onset " in lines[0]
+    assert lines[1].startswith("       error: ")
+    assert "error  not read     empty.csv: line 1: the file is empty" in lines
     assert lines[-1] == "fail: 2 runs: 1 healthy, 1 overfitting, 1 not judged (exit status 1)"
 
 
@@ -129,6 +144,108 @@ def test_output_goes_to_the_file(capsys):
     assert why.startswith("overfit-monitor: overfit: error: overfitting: validation is ")
     assert where == "overfit-monitor: fail: 1 run(s); the report is in report.xml"
     assert ET.parse("report.xml").getroot().get("failures") == "1"
+
+
+def test_several_outputs_beside_the_terminal(capsys):
+    asked = ["--output", "json=a.json", "--output", "junit=b.xml", "--output", "markdown=c.md", "--output", "sarif=d"]
+    assert main(["check", "overfit.csv", *asked]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("FAIL   overfitting  overfit  ")
+    assert err == ""
+    assert json.loads(Path("a.json").read_text(encoding="utf-8"))["outcome"] == "fail"
+    assert ET.parse("b.xml").getroot().get("failures") == "1"
+    assert Path("c.md").read_text(encoding="utf-8").startswith("## ❌ overfit-monitor: fail: 1 run: 1 overfitting")
+    assert json.loads(Path("d").read_text(encoding="utf-8"))["version"] == "2.1.0"
+    assert main(["check", "overfit.csv", "--format", "json", "--output", "e.json", "--output", "text=f.txt"]) == 1
+    assert capsys.readouterr().out == ""
+    assert json.loads(Path("e.json").read_text(encoding="utf-8"))["outcome"] == "fail"
+    assert Path("f.txt").read_text(encoding="utf-8") == out
+
+
+def test_nothing_is_written_half(monkeypatch, capsys):
+    kept = Path("report.json")
+    kept.write_text("before", encoding="utf-8")
+    kept.chmod(0o640)
+    Path("link.json").symlink_to(kept)
+
+    def full(self, target):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        assert main(["check", "healthy.csv", "--output", "json=report.json"]) == 2
+    assert capsys.readouterr().err == "overfit-monitor: --output report.json: No space left on device\n"
+    assert kept.read_text(encoding="utf-8") == "before"
+    assert not list(Path().glob(".*.tmp"))
+    assert main(["check", "healthy.csv", "--output", "json=link.json"]) == 0
+    assert Path("link.json").is_symlink()
+    assert json.loads(kept.read_text(encoding="utf-8"))["outcome"] == "pass"
+    assert kept.stat().st_mode & 0o777 == 0o640
+    assert main(["check", "healthy.csv", "--output", "json=/dev/null"]) == 0
+
+
+def test_quiet_and_explained(capsys):
+    assert main(["check", "overfit.csv", "--quiet"]) == 1
+    assert capsys.readouterr() == ("", "")
+    assert main(["check", "overfit.csv", "empty.csv", "--quiet"]) == 1
+    assert capsys.readouterr() == ("", "overfit-monitor: empty.csv: line 1: the file is empty\n")
+    assert main(["check", "overfit.csv", "--explain"]) == 1
+    assert "\n\nRun overfit. Overfitting: validation is " in capsys.readouterr().out
+
+
+def test_annotations_and_the_summary_of_the_step(monkeypatch, capsys):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    Path("summary.md").write_text("# before\n", encoding="utf-8")
+    assert main(["check", "overfit.csv", "--format", "github"]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("::error title=overfitting%3A overfit::error: overfitting: validation is ")
+    assert err == ""
+    told = Path("summary.md").read_text(encoding="utf-8")
+    assert told.startswith("# before\n## ❌ overfit-monitor: fail: 1 run: 1 overfitting\n")
+    assert main(["check", "overfit.csv"]) == 1
+    assert Path("summary.md").read_text(encoding="utf-8") == told
+
+
+def test_a_baseline_from_update_to_check(capsys):
+    for seed in range(3):
+        for where, factor in (("before", 1.0), ("same", 1.01), ("worse", 1.5)):
+            Path(where, "exp").mkdir(parents=True, exist_ok=True)
+            curve = table(lambda e, f=factor + 0.02 * seed: (1 / (1 + e), f * (1.1 / (1 + e) + 0.2) + wobble(e)))
+            Path(where, "exp", f"seed{seed}.csv").write_text(curve, encoding="utf-8")
+    update = ["baseline", "update", "before", "--output", "main.json", "--seeds", "*/seed*"]
+    assert main(update) == 0
+    assert "exp/seed*  3      loss (lower is better)" in capsys.readouterr().out
+    assert main(["baseline", "show", "main.json"]) == 0
+    assert "1 group\n" in capsys.readouterr().out
+    assert main(["check", "same", "--baseline", "main.json"]) == 0
+    assert "beside the baseline: 3 the same within noise" in capsys.readouterr().out
+    assert main(["check", "worse", "--baseline", "main.json", "--format", "json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    jsonschema.validate(told, schema())
+    assert {run["baseline"]["standing"] for run in told["runs"]} == {"worse"}
+    assert {run["rule"] for run in told["runs"]} == {"baseline"}
+    Path("pyproject.toml").write_text('[tool.overfit-monitor]\nbaseline = "main.json"\n', encoding="utf-8")
+    assert main(["check", "worse"]) == 1
+    capsys.readouterr()
+    assert main(["baseline", "update", "worse", "--output", "main.json"]) == 0
+    assert capsys.readouterr().out.startswith("changed  exp/seed*: worse by ")
+    assert main(["check", "worse"]) == 0
+
+
+def test_a_baseline_is_not_written_from_what_could_not_be_judged(capsys):
+    assert main(["baseline", "update", "healthy.csv", "blind.csv", "--output", "main.json"]) == 2
+    assert "1 could not be judged, so nothing was written; --keep-going" in capsys.readouterr().err
+    assert not Path("main.json").exists()
+    assert main(["baseline", "update", "healthy.csv", "blind.csv", "--output", "main.json", "--keep-going"]) == 2
+    assert list(json.loads(Path("main.json").read_text(encoding="utf-8"))["groups"]) == ["healthy"]
+    assert main(["baseline", "update", "blind.csv", "--output", "other.json", "--keep-going"]) == 2
+    assert not Path("other.json").exists()
+
+
+@pytest.mark.parametrize("name", ["check", "config", "baseline"])
+def test_schemas(name, capsys):
+    assert main(["schema", name]) == 0
+    jsonschema.Draft202012Validator.check_schema(json.loads(capsys.readouterr().out))
 
 
 def test_an_unknown_metric_names_what_was_seen(capsys):
@@ -220,7 +337,7 @@ def test_a_terminal_that_cannot_show_bars_gets_them_as_text():
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     done = process("check", "overfit.csv", env=environment)
     assert done.returncode == 1
-    assert "\\u2581" in done.stdout
+    assert "\\u2588" in done.stdout
 
 
 def test_a_reader_that_goes_away_is_no_crash():

@@ -3,7 +3,7 @@
 import pytest
 
 from overfit_monitor.errors import UsageError
-from overfit_monitor.project import load_settings
+from overfit_monitor.project import load_project, load_settings
 
 TABLE = '[tool.overfit-monitor]\nmetric = "acc"\nmin-delta = 0.1\nfail-on = "overfitting"\n'
 SETTINGS = {"metric": "acc", "min_delta": 0.1, "fail_on": ["overfitting"]}
@@ -47,6 +47,25 @@ def test_a_file_of_its_own_needs_no_table(write):
         ("tool.overfit-monitor = 3\n", r"x\.toml:1: tool\.overfit-monitor must be a table but is 3"),
         ("fail-on = 3\n", r"x\.toml:1: fail_on must be a valid list but got 3"),
         ("val = 3\n", r"x\.toml:1: val must be a valid string but got 3"),
+        ("\n\nfail_on = 'overfiting'\n", r"x\.toml:3: unknown fail_on 'overfiting'\. Did you mean 'overfitting'"),
+        (
+            "max-gap = 'much'\n",
+            r"x\.toml:1: max_gap must be a number of at least 0, such as 0\.2 or 10%, but got 'much'",
+        ),
+        ("patience = 1\nfalse-alarm-rate = 3\n", r"x\.toml:2: false_alarm_rate must be less than or equal to 0\.2 but"),
+        (
+            "[[policy]]\nruns='a'\n[[policy]]\nruns='b'\nfail-onn='x'\n",
+            r"x\.toml:5: policy 2: unknown setting 'fail_onn'",
+        ),
+        ("[[policy]]\nfail-on='error'\n", r"x\.toml:1: policy 1: runs must be given"),
+        ("[[policy]]\nruns=[]\n", r"x\.toml:2: policy 1: runs must be .*at least 1 item"),
+        ("policy = 3\n", r"x\.toml:1: policy must be a valid list but got 3"),
+        ("[baseline]\nfiel = 'x'\n", r"x\.toml:2: unknown setting 'fiel'\. Did you mean 'file'"),
+        ("[baseline]\nnew = 'judje'\n", r"x\.toml:2: new must be 'judge', 'pass' or 'fail' but got 'judje'"),
+        (
+            "baseline = 0.5\n",
+            r"x\.toml:1: baseline must be a file .* but got 0\.5; .* as in Keras, is stopping_baseline",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line_with_the_file(write, content, message):
@@ -57,3 +76,36 @@ def test_what_is_wrong_is_one_line_with_the_file(write, content, message):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match=r"nix\.toml: No such file"):
         load_settings(tmp_path / "nix.toml")
+
+
+def test_a_file_of_its_own_is_found_beside(write, tmp_path):
+    pytest.importorskip("yaml")
+    write("overfit-monitor.yaml", "fail-on: diverging\npolicy:\n  - runs: a*\n    max-gap: 5%\nbaseline: main.json\n")
+    config = load_project(None, start=tmp_path)
+    assert (config.fail_on, config.policy[0].max_gap) == (["diverging"], "5%")
+    assert config.baseline.file == tmp_path / "main.json"
+    write("pyproject.toml", "[project]\nname = 'x'\n")
+    assert load_project(None, start=tmp_path) == config
+    write("pyproject.toml", TABLE)
+    with pytest.raises(UsageError, match=r"settings stand in overfit-monitor\.yaml and in pyproject\.toml: keep one"):
+        load_project(None, start=tmp_path)
+
+
+def test_lines_of_yaml(write):
+    pytest.importorskip("yaml")
+    with pytest.raises(UsageError, match=r"x\.yaml:3: policy 1: unknown setting 'fail_onn'"):
+        load_project(write("x.yaml", "policy:\n  - runs: a\n    fail_onn: error\n"))
+    with pytest.raises(UsageError, match=r"x\.yml: the content must be a table but is \[1\]"):
+        load_project(write("x.yml", "- 1\n"))
+    assert load_settings(write("empty.yaml", "# nothing\n")) == {}
+
+
+def test_a_table_for_the_baseline(write, tmp_path):
+    config = load_project(write("x.toml", "[baseline]\nfile = 'b/main.json'\nnew = 'fail'\nfalse-alarm-rate = 0.01\n"))
+    assert config.baseline.model_dump() == {
+        "new": "fail",
+        "vanished": "note",
+        "incomparable": "error",
+        "false_alarm_rate": 0.01,
+        "file": tmp_path / "b" / "main.json",
+    }

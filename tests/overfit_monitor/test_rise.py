@@ -32,7 +32,7 @@ def test_bins_are_means_of_equally_many_neighbours(n):
     size, bins = curve.state.per_bin, len(curve.values)
     assert bins < MOST_BINS
     assert n - size < bins * size <= n
-    assert curve.values.tolist() == [size * b + (size - 1) / 2 for b in range(bins)]
+    assert curve.values == [size * b + (size - 1) / 2 for b in range(bins)]
     assert [curve.step_of(b) for b in range(bins)] == [size * (b + 1) - 1 for b in range(bins)]
 
 

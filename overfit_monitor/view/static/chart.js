@@ -1,108 +1,280 @@
-/** Train and validation over the gap between them: two charts with one x axis and one cursor. */
+/** The plots of a run: one x axis, one cursor, one zoom, and one card that explains what is pointed at. */
 
+import { clockOf } from "./chart-axis.js";
+import { createControls, isPositive, lookOf, spread } from "./chart-controls.js";
+import { mayBeThinned, plotsOf, refined } from "./chart-data.js";
+import { pictureOf } from "./chart-picture.js";
+import { describe, keyPoints, summaryOf } from "./chart-text.js";
+import { explanation, readoutCard } from "./chart-card.js";
 import { h } from "./dom.js";
-import { curveName } from "./format.js";
-import { markerLegend, marksOf } from "./markers.js";
+import { saveBlob, fileName } from "./download.js";
+import { lineStep, markerLegend, marksOf, onsetRange } from "./markers.js";
+import { createStrip } from "./markers-strip.js";
 import { createPanel } from "./panel.js";
+import { joined } from "./router.js";
+import { createTooltip } from "./tooltip.js";
 
 /**
- * @typedef {import("./api.js").RunDetail} RunDetail
- * @typedef {import("./panel.js").Curve} Curve
+ * @typedef {import("./contract.js").RunDetail} RunDetail
+ * @typedef {import("./panel.js").Panel} Panel
  */
 
-let charts = 0;
+const NEAR = 5;
+const SETTLED_MS = 180;
+const STRETCH = 1.6;
 
 /**
- * @param {RunDetail} detail
- * @returns {{element: HTMLElement, update: (detail: RunDetail) => void, redraw: () => void, close: () => void}}
+ * @param {Pick<import("./shell.js").Context, "source" | "router"> & {run: string, detail: RunDetail}} context
  */
-export function createCharts(detail) {
-  charts += 1;
-  let marks = marksOf(detail);
-  const shared = { sync: `overfit-${charts}`, marks: () => marks };
-  const losses = createPanel({
-    ...shared,
-    title: "Train and validation",
-    note: "",
-    curves: lossCurves(detail),
-    height: 300,
-    main: true,
-  });
-  const gap = createPanel({
-    ...shared,
-    title: "Generalization gap",
-    note: detail.diagnosis.metrics.mode === "max" ? "train minus validation" : "validation minus train",
-    curves: gapCurves(detail),
-    height: 150,
-    main: false,
-  });
-  const key = h("div", {}, markerLegend(marks));
+export function createCharts({ source, router, run, detail }) {
+  let whole = detail;
+  let shown = detail;
+  let look = look_(detail);
+  let question = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let later;
+  /** @type {Map<string, Panel>} */
+  const panels = new Map();
+
+  const controls = createControls(router, { reset, live: smoothLive });
+  const key = h("div", { class: "key" });
   const none = h("p", { class: "quiet" }, "There is no finite value to show.");
-  hideEmpty(detail);
+  const said = h("p", { class: "sr-only", role: "status" });
+  const points = h("div", { class: "sr-only" });
+  const body = h("div", { class: "panels" });
+  const element = h("section", { class: "charts", "aria-label": "Curves" }, controls.element, none, body, said, points);
+  element.addEventListener("keydown", (event) => event.key === "Escape" && escape());
+  const tooltip = createTooltip(body);
+  const strip = createStrip((marks, label) => {
+    if (!label) return tooltip.hide();
+    const [x, y] = [label.offsetLeft + strip.element.offsetLeft, strip.element.offsetTop + label.offsetTop + label.offsetHeight];
+    tooltip.show(x, y + 4, explanation(marks));
+  });
+  const on = { hover, select, reset, toggle, save, drawn };
+  fill();
 
   /** @param {RunDetail} latest */
-  function hideEmpty(latest) {
-    losses.element.hidden = !lossCurves(latest).length;
-    gap.element.hidden = !isDrawable(latest.series.gap);
-    none.hidden = !losses.element.hidden;
-    key.hidden = losses.element.hidden;
+  function look_(latest) {
+    const marks = marksOf(latest);
+    const marked = { marks, range: onsetRange(latest.diagnosis, marks), onset: latest.diagnosis.onset_step };
+    return lookOf(router.state(), latest, marked);
   }
 
+  /** Makes the plots there are, and drops those there are no more. */
+  function fill() {
+    const plots = plotsOf(shown);
+    for (const [id, panel] of panels) {
+      if (plots.some((plot) => plot.id === id)) continue;
+      panel.close();
+      panel.element.remove();
+      panels.delete(id);
+    }
+    for (const plot of plots) {
+      // Of all plots only the first can be logarithmic, for the others cross zero.
+      const own = plot.id === "losses" || plot.id === "rate" ? { ...look, log: plot.id === "rate" ? spread([plot]) > 50 : look.log } : { ...look, log: false };
+      const panel = panels.get(plot.id);
+      if (panel) panel.update(plot, own);
+      else panels.set(plot.id, added(createPanel(plot, own, on)));
+    }
+    // In the order of the plots, each at its place, without moving one that has the focus.
+    let before = /** @type {Element} */ (tooltip.element);
+    for (const plot of plots) {
+      const panel = /** @type {Panel} */ (panels.get(plot.id));
+      if (before.nextElementSibling !== panel.element) before.after(panel.element);
+      before = panel.element;
+    }
+    none.hidden = plots.length > 0;
+    controls.update(look, clockOf(shown), { scale: isPositive(plots), zoomed: look.range !== null });
+    key.replaceChildren(markerLegend(look.marked));
+    points.replaceChildren(keyPoints(whole));
+    for (const [id, panel] of panels) panel.label(summaryOf(id, whole));
+  }
+
+  /** @param {Panel} panel */
+  function added(panel) {
+    if (panel.plot.id === "losses") panel.frame(strip.element, key);
+    panel.canvas.addEventListener("keydown", (event) => pressed(panel, event));
+    panel.canvas.addEventListener("wheel", (event) => wheeled(panel, event), { passive: false });
+    panel.canvas.addEventListener("blur", () => left(panel));
+    return panel;
+  }
+
+  /**
+   * @param {any} chart
+   * @param {import("./chart-data.js").Plot} plot
+   */
+  function drawn(chart, plot) {
+    if (plot.id === "losses") strip.place(chart, look);
+  }
+
+  /**
+   * The cursor of one chart has moved.
+   * @param {Panel} panel
+   * @param {number} place From the left of the plot, negative for nowhere.
+   */
+  function hover(panel, place) {
+    for (const other of panels.values()) {
+      if (other !== panel) other.follow(place);
+      other.readout(place < 0 ? null : other.chart?.cursor.idxs);
+    }
+    if (place < 0 || !panel.chart) return tooltip.hide();
+    const { chart } = panel;
+    const step = look.axis.stepAt(chart.posToVal(place, "x"));
+    const marks = look.marked.marks.filter((mark) => Math.abs(chart.valToPos(look.axis.place(lineStep(mark, look.marked)), "x") - place) <= NEAR);
+    const { x, y } = placeIn(panel, place);
+    tooltip.show(x, y, ...readoutCard([...panels.values()], panel, step, marks, clockOf(whole), look));
+  }
+
+  /**
+   * @param {Panel} panel
+   * @param {number} place
+   */
+  function placeIn(panel, place) {
+    const [own, over] = [body.getBoundingClientRect(), panel.chart.over.getBoundingClientRect()];
+    return { x: over.left - own.left + place, y: over.top - own.top + 8 };
+  }
+
+  /** @param {Panel} panel */
+  function left(panel) {
+    panel.chart?.setCursor({ left: -10, top: -10 });
+    hover(panel, -10);
+  }
+
+  /**
+   * @param {number} from In the axis' own units.
+   * @param {number} to
+   */
+  function select(from, to) {
+    const steps = [look.axis.stepAt(from), look.axis.stepAt(to)];
+    if (steps[1] > steps[0]) router.change({ from: String(steps[0]), to: String(steps[1]) }, { push: false });
+  }
+
+  function reset() {
+    router.change({ from: null, to: null }, { push: false });
+  }
+
+  function escape() {
+    tooltip.hide();
+    if (look.range) reset();
+  }
+
+  /** @param {string} curve */
+  function toggle(curve) {
+    const hidden = new Set(look.hidden);
+    if (!hidden.delete(curve)) hidden.add(curve);
+    router.change({ hide: joined([...hidden]) }, { push: false });
+  }
+
+  /** @param {number} weight While the slider is dragged; the address follows when it is let go. */
+  function smoothLive(weight) {
+    look = { ...look, weight };
+    fill();
+  }
+
+  /** @param {Panel} panel */
+  async function save(panel) {
+    const blob = await pictureOf(panel, { run, verdict: whole.diagnosis.verdict, look });
+    if (blob) saveBlob(`${fileName(run)}-${panel.plot.id}.png`, blob);
+  }
+
+  /**
+   * The arrows walk along the points, plus and minus zoom.
+   * @param {Panel} panel
+   * @param {KeyboardEvent} event
+   */
+  function pressed(panel, event) {
+    const { chart } = panel;
+    if (!chart || event.ctrlKey || event.metaKey || event.altKey) return;
+    const [places] = chart.data;
+    const inside = places.flatMap((/** @type {number} */ x, /** @type {number} */ i) => (x >= chart.scales.x.min && x <= chart.scales.x.max ? [i] : []));
+    const now = inside.indexOf(chart.cursor.idx ?? -1);
+    const last = inside.length - 1;
+    const far = Math.max(1, Math.round(inside.length / 20));
+    const wanted = { ArrowRight: now + 1, ArrowLeft: now < 0 ? last : now - 1, PageDown: now + far, PageUp: now < 0 ? last : now - far, Home: 0, End: last }[event.key];
+    if (wanted !== undefined && last >= 0) {
+      const place = places[inside[Math.min(Math.max(wanted, 0), last)]];
+      chart.setCursor({ left: chart.valToPos(place, "x"), top: 10 });
+      said.textContent = describe([...panels.values()], look.axis.stepAt(place), look);
+    } else if (event.key === "+" || event.key === "-") {
+      zoom(panel, chart.cursor.left >= 0 ? chart.cursor.left : chart.over.clientWidth / 2, event.key === "+" ? 1 / STRETCH : STRETCH);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  /**
+   * With Ctrl, as a pinch is told too; without it, the page is scrolled.
+   * @param {Panel} panel
+   * @param {WheelEvent} event
+   */
+  function wheeled(panel, event) {
+    if (!event.ctrlKey || !panel.chart) return;
+    event.preventDefault();
+    zoom(panel, event.clientX - panel.chart.over.getBoundingClientRect().left, event.deltaY < 0 ? 1 / STRETCH : STRETCH);
+  }
+
+  /**
+   * @param {Panel} panel
+   * @param {number} at Pixel that stays where it is.
+   * @param {number} factor
+   */
+  function zoom(panel, at, factor) {
+    const { min, max } = panel.chart.scales.x;
+    const [places] = panel.chart.data;
+    const fixed = panel.chart.posToVal(at, "x");
+    const [from, to] = [fixed - (fixed - min) * factor, fixed + (max - fixed) * factor];
+    if (from <= places[0] && to >= places[places.length - 1]) reset();
+    else select(Math.max(from, places[0]), Math.min(to, places[places.length - 1]));
+  }
+
+  /** Asks for the points of a stretch where those that are there may have been thinned. */
+  function refine() {
+    clearTimeout(later);
+    const mine = ++question;
+    const { from, to } = look;
+    if (from === null || to === null || !mayBeThinned(whole)) {
+      if (shown !== whole) shown = whole;
+      return;
+    }
+    later = setTimeout(async () => {
+      const { val, train, mode, exact } = router.state();
+      try {
+        const part = await source.series(run, { val, train, mode, exact }, from, to);
+        if (mine !== question) return;
+        shown = refined(whole, part, from, to);
+        fill();
+      } catch {
+        // The coarse points are on the screen already; the next zoom asks again.
+      }
+    }, SETTLED_MS);
+  }
+
+  refine();
   return {
-    element: h("div", { class: "charts" }, none, losses.element, key, gap.element),
+    element,
+    /** @param {RunDetail} latest */
     update(latest) {
-      marks = marksOf(latest);
-      key.replaceChildren(markerLegend(marks));
-      losses.update(lossCurves(latest));
-      gap.update(gapCurves(latest));
-      hideEmpty(latest);
+      whole = shown = latest;
+      look = look_(latest);
+      fill();
+      refine();
     },
+    route() {
+      const before = look;
+      look = look_(whole);
+      const moved = before.from !== look.from || before.to !== look.to;
+      if (moved) refine();
+      fill();
+    },
+    save: () => [...panels.values()].reduce((done, panel) => done.then(() => save(panel)), Promise.resolve()),
     redraw() {
-      losses.redraw();
-      gap.redraw();
+      for (const panel of panels.values()) panel.redraw();
     },
     close() {
-      losses.close();
-      gap.close();
+      clearTimeout(later);
+      question += 1;
+      for (const panel of panels.values()) panel.close();
     },
   };
-}
-
-/**
- * @param {RunDetail} detail
- * @returns {Curve[]}
- */
-function lossCurves({ series, tags, diagnosis: { metrics } }) {
-  /** @type {Curve[]} */
-  const curves = [
-    {
-      name: "train",
-      short: "train",
-      label: curveName("train", tags.train, metrics) ?? "train",
-      width: 1.5,
-      dash: [6, 3],
-      points: series.train,
-    },
-    {
-      name: "val",
-      short: "validation",
-      label: curveName("val", tags.val, metrics) ?? "validation",
-      width: 2,
-      points: series.val,
-    },
-  ];
-  return curves.filter((curve) => isDrawable(curve.points));
-}
-
-/**
- * @param {RunDetail} detail
- * @returns {Curve[]}
- */
-function gapCurves({ series }) {
-  return [{ name: "gap", short: "gap", label: "gap", width: 1.75, points: series.gap }];
-}
-
-/** @param {import("./api.js").Points} points */
-function isDrawable(points) {
-  return points.some(([, value]) => value !== null);
 }

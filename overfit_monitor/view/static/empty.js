@@ -34,7 +34,7 @@ export function noRuns() {
 
 /**
  * A notice where not one run could be judged for want of a validation metric, null otherwise.
- * @param {import("./api.js").RunRow[]} runs
+ * @param {import("./contract.js").RunRow[]} runs
  */
 export function noneJudged(runs) {
   if (runs.some((run) => run.val_tag)) return null;

@@ -25,6 +25,29 @@ export function number(value) {
 }
 
 /**
+ * A share in percent, with as many digits as say something; a dash where it is unknown.
+ * @param {number | null | undefined} share
+ */
+export function percent(share) {
+  if (share === null || share === undefined) return NONE;
+  const value = 100 * share;
+  const digits = Math.abs(value) >= 10 || value === 0 ? 0 : Math.abs(value) >= 1 ? 1 : 2;
+  return `${value.toLocaleString("en", { maximumFractionDigits: digits })}\u202f%`;
+}
+
+/**
+ * What a run is called: TensorBoard names the one that lies in the log folder itself a dot.
+ * @param {string} run
+ */
+export const runName = (run) => (run === "." || run === "" ? "(log folder itself)" : run);
+
+/**
+ * @param {number} count
+ * @param {string} word
+ */
+export const counted = (count, word) => `${WHOLE.format(count)} ${word}${count === 1 ? "" : "s"}`;
+
+/**
  * A stable id in words: ``train_val_shift`` becomes ``Train val shift``.
  * @param {string} id
  */
@@ -44,7 +67,7 @@ export function sentence(text) {
  * The name of a compared curve. One that the monitor wrote itself goes by the metric.
  * @param {"train" | "val"} split
  * @param {string | null} tag
- * @param {import("./api.js").Metrics} metrics
+ * @param {import("./contract.js").Metrics} metrics
  */
 export function curveName(split, tag, metrics) {
   return tag && tag.endsWith(`overfit-monitor/overfit/${split}`) ? `${split} ${metrics[split] ?? "metric"}` : tag;

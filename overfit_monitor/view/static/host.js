@@ -3,17 +3,25 @@
  *
  * TensorBoard publishes no package for this. The frame is of the same origin, so theme and
  * address are read from the parent; reloads come as messages on a port. Where there is no
- * such parent (the frame opened by itself) everything falls back to this very window.
+ * such parent (a report, or the frame opened by itself) everything falls back to this very window.
  */
 
-const PLUGIN = "overfit_monitor";
-const KEY = `p.${PLUGIN}.run`;
 const RELOADED = "experimental.DataReloaded";
 
-/** TensorBoard's window, or this one. */
-const outer = (() => {
+/** Where a report holds its JSON. */
+export const REPORT_DATA = "overfit-monitor-data";
+
+/** Whether this page is a report, which has all its data within it. */
+export const inReport = () => document.getElementById(REPORT_DATA) !== null;
+
+/**
+ * TensorBoard's window, or this one. A report stays by itself, whatever it is shown within.
+ * @type {Window & typeof globalThis}
+ */
+export const outer = (() => {
   try {
-    return window.parent.document.body ? window.parent : window;
+    const parent = /** @type {Window & typeof globalThis} */ (window.parent);
+    return !inReport() && parent.document.body ? parent : window;
   } catch {
     return window;
   }
@@ -70,59 +78,4 @@ export async function borrowFont() {
   style.textContent = rules.map((rule) => rule.cssText.replace(/url\("\/font-roboto\//g, `url("${folder}`)).join("\n");
   document.head.append(style);
   await Promise.allSettled([document.fonts.load("400 13px Roboto"), document.fonts.load("500 13px Roboto")]);
-}
-
-/** The run that the address names, null for the table of all runs. */
-export function addressedRun() {
-  return parts().reduce((/** @type {string | null} */ found, [name, value]) => (name === KEY ? value : found), null);
-}
-
-/**
- * The address of a run, or of the table of all runs.
- * @param {string | null} run
- */
-export function addressOf(run) {
-  const kept = parts().filter(([name]) => name !== KEY && name !== "");
-  const all = run === null ? kept : [...kept, [KEY, run]];
-  const pairs = all.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
-  const { origin, pathname, search } = outer.location;
-  return `${origin}${pathname}${search}#${[PLUGIN, ...pairs].join("&")}`;
-}
-
-/**
- * Puts a run into the address, so that back, forward and a copied link work.
- * @param {string | null} run
- */
-export function setAddress(run) {
-  if (run !== addressedRun()) outer.location.href = addressOf(run);
-}
-
-/**
- * Calls back when the address has changed.
- * @param {() => void} callback
- */
-export function onAddress(callback) {
-  outer.addEventListener("hashchange", callback);
-  window.addEventListener("pagehide", () => outer.removeEventListener("hashchange", callback));
-}
-
-/** @returns {[string, string][]} Name and value of every setting in the address, the tab's own name left out. */
-function parts() {
-  const pieces = outer.location.hash
-    .slice(1)
-    .split("&")
-    .filter((piece) => piece.includes("="));
-  return pieces.map((piece) => {
-    const cut = piece.indexOf("=");
-    return [decoded(piece.slice(0, cut)), decoded(piece.slice(cut + 1))];
-  });
-}
-
-/** @param {string} text */
-function decoded(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

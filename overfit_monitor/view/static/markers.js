@@ -1,172 +1,152 @@
-/** The four steps that matter in a run, and their lines and labels over a chart. */
+/** What is marked in a run, and how each kind of mark is drawn: never by its colour alone. */
 
 import { h, svg } from "./dom.js";
 import { step } from "./format.js";
 
 /**
- * @typedef {{id: string, label: string, meaning: string, dash: number[]}} Kind
- * @typedef {Kind & {step: number}} Marker
- * @typedef {{lines: Marker[], alerts: number[]}} Marks `alerts` are the steps at which one was raised live.
+ * @typedef {{kind: string, step: number, to_step: number | null, title: string, text: string}} Mark
+ * @typedef {{label: string, meaning: string, dash: number[], main: boolean, path: string}} Kind `main` marks have a
+ *   label over the plot, the others a sign whose `path` is drawn in a 12 by 12 box.
  */
 
-/** @type {Kind[]} */
-const KINDS = [
-  { id: "best", label: "best", meaning: "the checkpoint to keep", dash: [] },
-  { id: "onset", label: "onset", meaning: "where it began", dash: [7, 4] },
-  { id: "alarm", label: "alarm", meaning: "first step at which it could be told live", dash: [2, 3] },
-  { id: "stop", label: "stop", meaning: "where the stopping policy ends training", dash: [9, 3, 2, 3] },
-];
-const LABEL_GAP = 6;
-const ROW = 20;
+/** @type {Record<string, Kind>} */
+export const KINDS = {
+  best: { label: "best", meaning: "the checkpoint to keep", dash: [], main: true, path: "" },
+  onset: { label: "onset", meaning: "where it began", dash: [7, 4], main: true, path: "" },
+  alarm: { label: "alarm", meaning: "first step at which it could be told live", dash: [2, 3], main: true, path: "" },
+  stop: { label: "stop", meaning: "where the stopping policy ends training", dash: [9, 3, 2, 3], main: true, path: "" },
+  alert: { label: "alert", meaning: "raised while the run was watched", dash: [1, 3], main: false, path: "M6 1.5 11 10.5H1z" },
+  learning_rate: { label: "learning rate", meaning: "the learning rate changed", dash: [1, 5], main: false, path: "M6 1 11 6 6 11 1 6z" },
+  restart: { label: "restart", meaning: "training went on from an earlier step", dash: [12, 4], main: false, path: "M10.5 6A4.5 4.5 0 1 1 8.5 2.2L7.8 4.6 11.4 3.6 10.2 0 9.3 1A6 6 0 1 0 12 6z" },
+  applied: { label: "applied", meaning: "a recommendation was applied", dash: [4, 2], main: false, path: "M4.5 1h3v3.5H11v3H7.5V11h-3V7.5H1v-3h3.5z" },
+};
+const ROW_GAP = 6;
 const BESIDE = 3;
 
 /**
- * What is marked in a run; steps that are not known are left out.
- * @param {import("./api.js").RunDetail} detail
- * @returns {Marks}
+ * The marks that are known to these pages, in the order of their steps.
+ * @param {any} detail
+ * @returns {Mark[]}
  */
-export function marksOf({ diagnosis, alerts, alerts_recorded: recorded }) {
-  const steps = {
-    best: diagnosis.best_step,
-    onset: diagnosis.onset_step,
-    alarm: diagnosis.alarm_step,
-    stop: diagnosis.stop_step,
-  };
-  const lines = KINDS.flatMap((kind) => {
-    const at = steps[/** @type {keyof typeof steps} */ (kind.id)];
-    return at === null || at === undefined ? [] : [{ ...kind, step: at }];
+export function marksOf({ marks }) {
+  return (marks ?? [])
+    .filter((/** @type {Mark} */ mark) => mark.kind in KINDS && mark.step !== null)
+    .sort((/** @type {Mark} */ a, /** @type {Mark} */ b) => a.step - b.step);
+}
+
+/**
+ * The steps between which it may have begun.
+ * @param {any} diagnosis
+ * @param {Mark[]} marks
+ * @returns {[number, number] | null}
+ */
+export function onsetRange(diagnosis, marks) {
+  const onset = marks.find((mark) => mark.kind === "onset");
+  if (!onset) return null;
+  if (onset.to_step !== null && onset.to_step > onset.step) return [onset.step, onset.to_step];
+  const found = diagnosis.findings.find((/** @type {any} */ one) => one.onset_step === diagnosis.onset_step && one.onset_range);
+  return found && found.onset_range[1] > found.onset_range[0] ? found.onset_range : null;
+}
+
+/**
+ * @param {Mark} mark
+ * @param {{onset: number | null}} marked
+ */
+export const placeOf = (mark, marked) => step(lineStep(mark, marked));
+
+/**
+ * The key that says what each kind of mark means.
+ * @param {{marks: Mark[], range: [number, number] | null, onset: number | null}} marked
+ */
+export function markerLegend(marked) {
+  const { marks, range } = marked;
+  const items = Object.entries(KINDS).flatMap(([kind, { label, meaning, main }]) => {
+    const here = marks.filter((mark) => mark.kind === kind);
+    if (!here.length) return [];
+    const plural = label.endsWith("e") && kind === "learning_rate" ? "learning rates" : `${label}s`;
+    const name = here.length === 1 ? `${label} ${placeOf(here[0], marked)}` : `${here.length} ${plural}`;
+    const attributes = { "data-marker": kind, "data-step": here.map((mark) => lineStep(mark, marked)).join(" "), class: `ink-${kind}` };
+    const sign = main ? lineSign(kind) : glyph(kind);
+    return [h("li", attributes, sign, h("b", {}, name), h("span", { class: "quiet" }, kind === "onset" && range ? `${meaning}, between ${step(range[0])} and ${step(range[1])}` : meaning))];
   });
-  return { lines, alerts: recorded ? [...new Set(alerts.map((alert) => alert.step))] : [] };
+  return h("ul", { class: "marker-key", "aria-label": "Marked steps" }, ...items);
+}
+
+/** @param {string} kind */
+function lineSign(kind) {
+  const line = svg("line", { x1: 4, y1: 0, x2: 4, y2: 14, "stroke-dasharray": KINDS[kind].dash.join(" ") });
+  return svg("svg", { width: 8, height: 14, "aria-hidden": "true" }, line);
+}
+
+/** @param {string} kind */
+export function glyph(kind) {
+  return svg("svg", { width: 12, height: 12, viewBox: "0 0 12 12", "aria-hidden": "true" }, svg("path", { d: KINDS[kind].path }));
 }
 
 /**
- * The legend that explains the marks.
- * @param {Marks} marks
+ * Draws the lines, the stretch of the onset, and the stretch from the onset on as a tint.
+ * @param {any} u The uPlot instance.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {import("./panel-paint.js").Scene} scene
  */
-export function markerLegend({ lines, alerts }) {
-  const items = lines.map((marker) => {
-    const line = svg("line", { x1: 4, y1: 0, x2: 4, y2: 14, "stroke-dasharray": marker.dash.join(" ") });
-    return legendItem(marker.id, marker.step, line, `${marker.label} ${step(marker.step)}`, marker.meaning);
-  });
-  if (alerts.length) {
-    const triangle = svg("path", { d: "M4 4 8 12H0z" });
-    const name = alerts.length === 1 ? `alert ${step(alerts[0])}` : `${alerts.length} alerts`;
-    items.push(legendItem("alert", alerts.join(" "), triangle, name, "raised while the run was watched"));
-  }
-  return h("ul", { class: "legend markers", "aria-label": "Marked steps" }, ...items);
-}
-
-/**
- * @param {string} id
- * @param {number | string} at
- * @param {SVGElement} drawing
- * @param {string} name
- * @param {string} meaning
- */
-function legendItem(id, at, drawing, name, meaning) {
-  const mark = svg("svg", { width: 8, height: 14, "aria-hidden": "true" }, drawing);
-  return h(
-    "li",
-    { "data-marker": id, "data-step": at },
-    mark,
-    h("b", {}, name),
-    h("span", { class: "quiet" }, meaning),
-  );
-}
-
-/**
- * Draws the lines into the plot, the stretch from the onset on as a tint, and alerts as triangles.
- * @param {any} plot The uPlot instance.
- * @param {Marks} marks
- * @param {(name: string) => string} colour
- */
-export function drawMarks(plot, { lines, alerts }, colour) {
-  const { ctx, bbox } = plot;
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-  ctx.clip();
-  const onset = lines.find((marker) => marker.id === "onset");
+export function paintMarks(u, ctx, { look, palette }) {
+  const { top, height, left, width } = u.bbox;
+  const x = (/** @type {number} */ at) => u.valToPos(look.axis.place(at), "x", true);
+  const { marks, range } = look.marked;
+  const onset = marks.find((mark) => mark.kind === "onset");
   if (onset) {
-    const from = plot.valToPos(onset.step, "x", true);
-    ctx.fillStyle = colour("--tint");
-    ctx.fillRect(from, bbox.top, bbox.left + bbox.width - from, bbox.height);
+    const from = x(range ? range[1] : onset.step);
+    ctx.fillStyle = palette["--tint"];
+    ctx.fillRect(from, top, left + width - from, height);
   }
-  ctx.lineWidth = 1.5 * devicePixelRatio;
-  for (const [i, marker] of lines.entries()) {
+  if (range) {
+    ctx.fillStyle = palette["--range"];
+    ctx.fillRect(x(range[0]), top, Math.max(x(range[1]) - x(range[0]), 2), height);
+  }
+  const ratio = devicePixelRatio;
+  /** @type {Map<number, number>} */
+  const beside = new Map();
+  for (const mark of marks) {
+    const { dash, main } = KINDS[mark.kind];
+    if (mark.kind === "alert") continue;
     // Lines of one step stand side by side.
-    const before = lines.slice(0, i).filter((other) => other.step === marker.step).length;
-    const x = Math.round(plot.valToPos(marker.step, "x", true) + before * BESIDE * devicePixelRatio);
-    ctx.strokeStyle = colour(`--${marker.id}`);
-    ctx.setLineDash(marker.dash.map((length) => length * devicePixelRatio));
+    const before = beside.get(mark.step) ?? 0;
+    beside.set(mark.step, before + 1);
+    const at = Math.round(x(lineStep(mark, look.marked))) + before * BESIDE * ratio;
+    ctx.strokeStyle = palette[`--${mark.kind}`];
+    ctx.globalAlpha = main ? 1 : 0.55;
+    ctx.lineWidth = (main ? 1.5 : 1) * ratio;
+    ctx.setLineDash(dash.map((length) => length * ratio));
     ctx.beginPath();
-    ctx.moveTo(x, bbox.top);
-    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.moveTo(at, top);
+    ctx.lineTo(at, top + height);
     ctx.stroke();
   }
-  ctx.fillStyle = colour("--alarm");
-  for (const at of alerts) triangle(ctx, plot.valToPos(at, "x", true), bbox.top + bbox.height);
-  ctx.restore();
+  ctx.globalAlpha = 1;
+  ctx.setLineDash([]);
 }
 
 /**
- * @param {CanvasRenderingContext2D} ctx
- * @param {number} x
- * @param {number} bottom
+ * Where the line of a mark stands: that of the onset at the step that is told, within its range.
+ * @param {Mark} mark
+ * @param {{onset: number | null}} marked
  */
-function triangle(ctx, x, bottom) {
-  const half = 5 * devicePixelRatio;
-  ctx.beginPath();
-  ctx.moveTo(x, bottom - 2 * half);
-  ctx.lineTo(x + half, bottom);
-  ctx.lineTo(x - half, bottom);
-  ctx.fill();
-}
+export const lineStep = (mark, { onset }) => (mark.kind === "onset" && onset !== null ? onset : mark.step);
 
 /**
- * Puts the labels above the plot: one for each step, in as many rows as they need.
- * @param {any} plot The uPlot instance.
- * @param {HTMLElement} strip
- * @param {Marker[]} markers
+ * Which row each of several labels goes into, 0 for the highest. A label that reaches over others stands above them,
+ * so that no stem goes through a name.
+ * @param {{start: number, width: number}[]} labels From left to right.
+ * @returns {number[]}
  */
-export function placeLabels(plot, strip, markers) {
-  /** @type {Map<number, Marker[]>} */
-  const bySteps = new Map();
-  for (const marker of markers) bySteps.set(marker.step, [...(bySteps.get(marker.step) ?? []), marker]);
-  const left = plot.over.offsetLeft;
-  const width = plot.over.clientWidth;
-  const placed = [...bySteps]
-    .map(([at, here]) => ({ here, at, x: left + plot.valToPos(at, "x") }))
-    .filter(({ x }) => x >= left - 1 && x <= left + width + 1)
-    .sort((a, b) => a.x - b.x);
+export function rowsOf(labels) {
   /** @type {number[]} */
-  const ends = [];
-  const labels = placed.map(({ here, at, x }) => {
-    const names = here.map((marker) => h("b", { class: `ink-${marker.id}` }, marker.label));
-    const label = h(
-      "span",
-      { class: "marker-label", "data-markers": here.map((m) => m.id).join(" ") },
-      ...names,
-      step(at),
-    );
-    strip.append(label);
-    const start = Math.min(x - 4, strip.clientWidth - label.offsetWidth);
-    let row = ends.findIndex((end) => end + LABEL_GAP <= start);
-    if (row < 0) row = ends.length;
-    ends[row] = start + label.offsetWidth;
-    return { label, start, x, row, ink: here[0].id };
-  });
-  for (const { label, start, x, row, ink } of labels) {
-    const up = ends.length - 1 - row;
-    label.style.left = `${start}px`;
-    label.style.top = `${row * ROW}px`;
-    if (up)
-      strip.append(
-        h("i", {
-          class: "stem",
-          style: `left:${x - 0.75}px;top:${(row + 1) * ROW - 3}px;height:${up * ROW + 3}px;background:var(--${ink})`,
-        }),
-      );
+  const up = new Array(labels.length).fill(0);
+  for (let i = labels.length - 2; i >= 0; i -= 1) {
+    const end = labels[i].start + labels[i].width + ROW_GAP;
+    const below = labels.flatMap(({ start }, j) => (j > i && start < end ? [up[j] + 1] : []));
+    up[i] = Math.max(0, ...below);
   }
-  strip.style.height = `${ends.length * ROW}px`;
+  const highest = Math.max(0, ...up);
+  return up.map((row) => highest - row);
 }

@@ -1,49 +1,63 @@
-/** Lets the reader say which two curves are train and validation. */
+/** Lets the reader say which two curves are train and validation, and which way is better. */
 
 import { h } from "./dom.js";
 
+const AS_NAMED = "";
+
 /**
- * @param {import("./api.js").RunDetail} detail
- * @param {(pair: import("./api.js").Pair | null) => void} choose Null goes back to what the names say.
+ * @param {import("./contract.js").RunDetail} detail
+ * @param {import("./shell.js").Context} context
  */
-export function pairingForm({ tags, choices }, choose) {
-  if (!choices.length) return "";
-  const val = select("Validation", choices, tags.val, false);
-  const train = select("Train", choices, tags.train, true);
+export function pairing({ tags, choices, exact, exact_possible: possible }, { source, router }) {
+  if (source.kind === "report" || !choices.length) return null;
+  const state = router.state();
+  const val = select("Validation curve", [...choices.map(alike)], tags.val);
+  const train = select("Train curve", [[AS_NAMED, "none"], ...choices.map(alike)], tags.train ?? AS_NAMED);
+  const modes = /** @type {[string, string][]} */ ([
+    [AS_NAMED, "as the name says"],
+    ["min", "lower is better"],
+    ["max", "higher is better"],
+  ]);
+  const mode = select("Better is", modes, state.mode ?? AS_NAMED);
+  const all = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox", checked: exact && state.exact !== undefined }));
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
-    choose({ val: val.value, train: train.value || null });
+    const named = val.value === tags.val && train.value === (tags.train ?? AS_NAMED) && state.val === undefined;
+    const pair = named ? {} : { val: val.value, train: train.value || null };
+    router.change({ ...pair, mode: mode.value || null, exact: all.checked ? "1" : null });
   };
-  const again = () => choose(null);
+  const again = () => router.change({ val: null, train: null, mode: null, exact: null });
+  const changed = ["val", "train", "mode"].some((key) => state[key] !== undefined);
   return h(
     "details",
-    { class: "folded", "data-key": "pairing" },
-    h("summary", {}, "Compare other curves"),
+    { class: "pairing-box", "data-key": "pairing" },
+    h("summary", { class: "plain small" }, "Compare other curves"),
     h(
       "form",
       { class: "pairing", submit },
-      h("label", {}, "Validation", val),
-      h("label", {}, "Train", train),
+      h("label", {}, h("span", {}, "Validation"), val),
+      h("label", {}, h("span", {}, "Train"), train),
+      h("label", {}, h("span", {}, "Direction"), mode),
+      possible && h("label", { class: "check" }, all, h("span", {}, "Read every point of the log, not TensorBoard's sample")),
       h(
         "span",
         { class: "row" },
         h("button", { type: "submit", class: "plain" }, "Compare"),
-        h("button", { type: "button", class: "plain", click: again }, "As named"),
+        h("button", { type: "button", class: "plain", click: again, disabled: !changed && state.exact === undefined }, "As named"),
       ),
     ),
   );
 }
 
+/** @param {string} name @returns {[string, string]} */
+const alike = (name) => [name, name];
+
 /**
  * @param {string} name
- * @param {string[]} choices
+ * @param {[string, string][]} options Value and text.
  * @param {string | null} chosen
- * @param {boolean} optional
  */
-function select(name, choices, chosen, optional) {
-  const options = choices.map((tag) => h("option", { value: tag, selected: tag === chosen }, tag));
-  if (optional) options.unshift(h("option", { value: "", selected: chosen === null }, "none"));
-  return /** @type {HTMLSelectElement} */ (
-    h("select", { "aria-label": `${name} curve`, required: !optional }, ...options)
-  );
+function select(name, options, chosen) {
+  const made = options.map(([value, text]) => h("option", { value, selected: value === chosen }, text));
+  return /** @type {HTMLSelectElement} */ (h("select", { "aria-label": name }, ...made));
 }

@@ -1,221 +1,283 @@
-/** One uPlot chart with its title, live legend and markers. */
+/** One uPlot chart with its title and its legend, whose entries show the values and switch the curves. */
 
 import UPlot from "./vendor/uplot-1.6.32/uPlot.esm.js";
+import { aligned } from "./chart-data.js";
 import { h } from "./dom.js";
-import { number, step } from "./format.js";
-import { drawMarks, placeLabels } from "./markers.js";
+import { number } from "./format.js";
+import { END_LABEL, FONT, paintAbove, paintBelow, paletteOf } from "./panel-paint.js";
+import { decades, valueRange } from "./panel-scale.js";
 
 /**
- * @typedef {import("./api.js").Points} Points
- * @typedef {{name: string, short: string, label: string, width: number, dash?: number[], points: Points}} Curve
+ * @typedef {import("./chart-data.js").Plot} Plot
  * @typedef {{
- *   title: string, note: string, curves: Curve[], height: number, main: boolean,
- *   sync: string, marks: () => import("./markers.js").Marks,
- * }} Options `main` adds the labels of the markers and the choice of scale.
+ *   axis: import("./chart-axis.js").Axis, log: boolean, weight: number, hidden: Set<string>,
+ *   range: [number, number] | null, marked: {marks: import("./markers.js").Mark[], range: [number, number] | null, onset: number | null},
+ * }} Look `range` is the part of the x axis that is shown, in its own units.
+ * @typedef {{
+ *   hover: (panel: Panel, left: number) => void, select: (from: number, to: number) => void,
+ *   reset: () => void, toggle: (curve: string) => void, save: (panel: Panel) => void,
+ *   drawn?: (chart: any, plot: Plot) => void,
+ * }} Handlers
+ * @typedef {ReturnType<typeof createPanel>} Panel
  */
 
 /** The vendored module has no types. */
-const Plot = /** @type {any} */ (UPlot);
-const FONT = 'Roboto, "Helvetica Neue", Arial, sans-serif';
+const Uplot = /** @type {any} */ (UPlot);
 const AXIS_WIDTH = 62;
-const END_LABEL = 76;
-const LINE = 15;
 const FEW_POINTS = 25;
-const WITH_ZERO = { range: { min: { pad: 0.1, soft: 0, mode: 1 }, max: { pad: 0.1, soft: 0, mode: 1 } } };
-// A diverging run is a flat line and a corner on a linear scale.
-const WIDE_SPREAD = 50;
-const WHOLE_STEPS = [...Array(12).keys()].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
+const DENSE = 800;
+const BAND = "band";
+const KEYS = "Arrow keys read out the points, plus and minus zoom, Escape shows the whole run.";
 
 /**
- * @param {Options} options
- * @returns {{element: HTMLElement, update: (curves: Curve[]) => void, redraw: () => void, close: () => void}}
+ * @param {Plot} plot
+ * @param {Look} look
+ * @param {Handlers} on
  */
-export function createPanel({ title, note, curves, height, main, sync, marks }) {
-  let shown = curves;
-  let log = main && spread(curves) > WIDE_SPREAD;
+export function createPanel(plot, look, on) {
+  let shown = plot;
+  let seen = look;
   /** @type {any} */
-  let plot = null;
-  const strip = h("div", { class: "marker-strip" });
-  const canvas = h("div", { class: "plot" });
-  const legend = h("ul", { class: "legend", "aria-label": `${title}: values` });
-  const scale = h(
-    "button",
-    { type: "button", class: "plain small", "aria-pressed": String(log), click: toggleScale },
-    "Log scale",
-  );
-  const head = h("header", {}, h("h2", {}, title), h("span", { class: "quiet" }, note), legend, main && scale);
-  const element = h("figure", { class: "panel" }, head, strip, canvas);
+  let chart = null;
+  /** @type {Record<string, string>} */
+  let palette = {};
+  const note = h("span", { class: "quiet" }, plot.note);
+  const legend = h("div", { class: "legend", role: "group", "aria-label": `${plot.title}: curves` });
+  const save = h("button", { type: "button", class: "icon-button", title: "Save this chart as a PNG", click: () => on.save(self) }, "PNG");
+  const title = h("h2", {}, plot.title);
+  const canvas = h("div", {
+    class: "plot",
+    tabindex: 0,
+    role: "application",
+    "aria-roledescription": "chart",
+    "aria-label": plot.title,
+  });
+  const element = h("figure", { class: "panel", "data-plot": plot.id }, h("header", {}, title, note, h("div", { class: "panel-tools" }, legend, save)), canvas);
   const watcher = new ResizeObserver(fit);
   watcher.observe(canvas);
-  offerScale();
-
-  /** @param {string} name */
-  const colour = (name) => getComputedStyle(element).getPropertyValue(name).trim();
 
   function fit() {
     if (!canvas.clientWidth) return;
-    if (!plot) build();
-    else if (plot.width !== canvas.clientWidth) plot.setSize({ width: canvas.clientWidth, height });
+    if (!chart) build();
+    else if (chart.width !== canvas.clientWidth) chart.setSize({ width: canvas.clientWidth, height: shown.height });
   }
 
   function build() {
-    plot?.destroy();
-    plot = new Plot(settings(), aligned(shown), canvas);
-    readout(plot);
+    chart?.destroy();
+    palette = paletteOf(element);
+    chart = new Uplot(options(), columns(), canvas);
+    fillLegend();
   }
 
-  function toggleScale() {
-    log = !log;
-    scale.setAttribute("aria-pressed", String(log));
-    build();
-  }
+  const columns = () => aligned(shown.curves, seen.axis.place, seen.weight);
+  const isShown = (/** @type {string} */ id) => !seen.hidden.has(id);
 
-  function offerScale() {
-    const positive = shown.every((curve) => curve.points.every(([, value]) => value === null || value > 0));
-    scale.hidden = !positive;
-    if (log && !positive) toggleScale();
-  }
-
-  /** @param {any} chart */
-  function readout(chart) {
-    const at = chart.cursor.idx ?? null;
-    const items = shown.map((curve, i) => {
-      const value = at === null ? lastValue(curve.points) : chart.data[i + 1][at];
-      return h("li", {}, h("i", { class: `swatch ${curve.name}` }), curve.label, h("b", {}, number(value)));
-    });
-    const place = at === null ? "last" : `step ${step(chart.data[0][at])}`;
-    legend.replaceChildren(...items, h("li", { class: "quiet" }, place));
-  }
-
-  function settings() {
+  function options() {
     const font = `12px ${FONT}`;
-    const grid = { stroke: colour("--grid"), width: 1 };
-    const axis = { stroke: colour("--quiet"), font, grid, ticks: { show: false } };
-    // On a log scale only the powers of ten, which are also the ones with a number.
-    const decades = (/** @type {any} */ _, /** @type {number[]} */ splits) =>
-      splits.map((value) => (Number.isInteger(Math.log10(value)) ? value : null));
-    const values = (/** @type {any} */ _, /** @type {(number | null)[]} */ splits) =>
-      splits.map((value) => (value === null ? "" : number(value)));
+    const grid = { stroke: palette["--grid"], width: 1 };
+    const axis = { stroke: palette["--quiet"], font, grid, ticks: { show: false } };
+    const { kind, format, increments } = seen.axis;
+    const formatted = (/** @type {any} */ _, /** @type {number[]} */ splits) => splits.map((at) => (kind === "step" ? number(at) : format(at)));
     return {
       width: canvas.clientWidth,
-      height,
-      padding: [8, END_LABEL, 0, 0],
+      height: shown.height,
+      padding: [10, END_LABEL, 0, 0],
       legend: { show: false },
-      cursor: { sync: { key: sync, scales: ["x", null] }, drag: { x: true, y: false, dist: 8 }, y: false },
-      scales: { x: { time: false }, y: log ? { distr: 3 } : main ? {} : WITH_ZERO },
+      cursor: {
+        y: false,
+        drag: { x: true, y: false, dist: 6, setScale: false },
+        bind: { dblclick: () => () => on.reset() },
+        points: { size: 7, width: 2, stroke: (/** @type {any} */ _, /** @type {number} */ i) => inkOf(i), fill: () => palette["--paper"] },
+      },
+      scales: {
+        x: { time: kind === "wall", range: (/** @type {any} */ _, /** @type {number} */ low, /** @type {number} */ high) => xRange(low, high) },
+        y: { distr: seen.log ? 3 : 1, range: (/** @type {any} */ u) => valueRange(u, { plot: shown, hidden: seen.hidden, log: seen.log }) },
+      },
       axes: [
-        { ...axis, size: 28, gap: 6, space: 60, incrs: WHOLE_STEPS, values },
-        { ...axis, size: AXIS_WIDTH, gap: 8, space: 34, values, grid: log ? { ...grid, filter: decades } : grid },
+        { ...axis, size: 28, gap: 6, space: kind === "relative" ? 80 : 60, ...(increments ? { incrs: increments } : {}), ...(kind === "wall" ? {} : { values: formatted }) },
+        { ...axis, size: AXIS_WIDTH, gap: 8, space: 34, ...(seen.log ? decades(number) : { values: yValues }) },
       ],
-      series: [{}, ...shown.map(line)],
+      series: [{}, ...shown.curves.map(raw), ...shown.curves.map(smooth)],
       hooks: {
-        drawAxes: [(/** @type {any} */ chart) => drawMarks(chart, marks(), colour)],
-        draw: [finish],
-        setCursor: [readout],
+        drawAxes: [(/** @type {any} */ u) => paintBelow(u, { plot: shown, look: seen, palette })],
+        draw: [drawn],
+        setCursor: [(/** @type {any} */ u) => on.hover(self, u.cursor.left)],
+        setSelect: [selected],
       },
     };
   }
 
-  /** @param {Curve} curve */
-  function line(curve) {
-    const plain = {
+  /** @param {any} u */
+  function drawn(u) {
+    paintAbove(u, { plot: shown, look: seen, palette });
+    on.drawn?.(u, shown);
+  }
+
+  /** @param {number} low @param {number} high @returns {[number, number]} */
+  function xRange(low, high) {
+    if (seen.range) return seen.range;
+    return low === high || low === null ? [(low ?? 0) - 1, (high ?? 0) + 1] : [low, high];
+  }
+
+  /** @param {any} u */
+  function selected(u) {
+    const { left, width } = u.select;
+    if (width < 3) return;
+    u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    on.select(u.posToVal(left, "x"), u.posToVal(left + width, "x"));
+  }
+
+  /** @param {import("./chart-data.js").Curve} curve */
+  function raw(curve) {
+    const behind = seen.weight > 0 && curve.smooths;
+    return {
       label: curve.label,
-      stroke: colour(`--${curve.name}`),
+      show: isShown(curve.id),
+      stroke: palette[curve.ink],
+      width: behind ? 1 : curve.width,
+      alpha: behind ? 0.3 : 1,
+      // Of a dense, jagged line dashes would leave dots.
+      dash: behind || curve.columns.steps.length > DENSE ? undefined : curve.dash,
+      points: { show: curve.columns.steps.length <= FEW_POINTS && !behind, dash: [], size: 5 },
+      ...(curve.stepped ? { paths: Uplot.paths.stepped({ align: 1 }) } : {}),
+      ...(curve.id === shown.fill && !behind ? { fill: palette["--gap-fill"], fillTo: 0 } : {}),
+    };
+  }
+
+  /** @param {import("./chart-data.js").Curve} curve */
+  function smooth(curve) {
+    const drawn = seen.weight > 0 && curve.smooths;
+    return {
+      label: `${curve.label}, smoothed`,
+      show: drawn && isShown(curve.id),
+      stroke: palette[curve.ink],
       width: curve.width,
       dash: curve.dash,
-      points: { show: curve.points.length <= FEW_POINTS, dash: [] },
+      points: { show: false },
     };
-    return curve.name === "gap" ? { ...plain, fill: colour("--gap-fill"), fillTo: 0 } : plain;
   }
 
-  /** @param {any} chart */
-  function finish(chart) {
-    endLabels(chart, shown, colour);
-    if (!main) return;
-    strip.replaceChildren();
-    placeLabels(chart, strip, marks().lines);
+  /** @param {number} i Series of the chart, 1 for the first curve. */
+  const inkOf = (i) => palette[shown.curves[(i - 1) % shown.curves.length]?.ink ?? "--ink"];
+
+  function fillLegend() {
+    const entries = shown.curves.map((curve) => entry(curve.id, curve.label, curve.ink, curve.dash));
+    if (shown.band) entries.push(entry(BAND, "noise band", "--val", undefined));
+    legend.replaceChildren(...entries);
+    readout(null);
   }
 
-  return {
+  /**
+   * @param {string} id
+   * @param {string} label
+   * @param {string} ink
+   * @param {number[]} [dash]
+   */
+  function entry(id, label, ink, dash) {
+    const swatch = h("i", { class: `swatch ${id === BAND ? "area" : dash ? "dashed" : ""}`, "aria-hidden": "true" });
+    swatch.style.setProperty("--own", `var(${ink})`);
+    const attributes = {
+      type: "button",
+      class: "legend-entry",
+      "data-curve": id,
+      "aria-pressed": String(isShown(id)),
+      title: `${isShown(id) ? "Hide" : "Show"} ${label}`,
+      click: () => on.toggle(id),
+    };
+    return h("button", attributes, swatch, h("span", { class: "legend-name" }, label), id === BAND ? null : h("b", {}));
+  }
+
+  /**
+   * The values under the cursor, or else the last ones.
+   * @param {number[] | null} indices By series of the chart.
+   */
+  function readout(indices) {
+    for (const [i, value] of valuesAt(indices).entries()) {
+      const cell = legend.querySelectorAll("b")[i];
+      if (cell) cell.textContent = value === null ? "NaN" : value === undefined ? "" : number(value);
+    }
+  }
+
+  /**
+   * @param {number[] | null} indices
+   * @returns {(number | null | undefined)[]} By curve; the smoothed value where there is one.
+   */
+  function valuesAt(indices) {
+    return shown.curves.map((curve, i) => {
+      if (!indices || !chart) return curve.columns.values.findLast((value) => value !== null);
+      const place = seen.weight > 0 && curve.smooths ? shown.curves.length + i + 1 : i + 1;
+      const at = indices[place] ?? indices[i + 1] ?? null;
+      return at === null ? undefined : chart.data[place][at];
+    });
+  }
+
+  const self = {
     element,
-    update(latest) {
-      const same = latest.length === shown.length;
-      shown = latest;
-      offerScale();
-      if (!plot) return;
-      if (!same) return build();
-      const [steps] = plot.data;
-      // Somebody who has zoomed in keeps the view; otherwise it grows with the run.
-      const whole = plot.scales.x.min === steps[0] && plot.scales.x.max === steps.at(-1);
-      plot.setData(aligned(shown), whole);
-      if (!whole) plot.redraw(true, true);
-      readout(plot);
+    get chart() {
+      return chart;
     },
-    redraw: () => plot && build(),
+    get plot() {
+      return shown;
+    },
+    canvas,
+    palette: () => palette,
+    /** @param {string} text What the chart shows, for those who do not see it. */
+    label: (text) => canvas.setAttribute("aria-label", `${text} ${KEYS}`),
+    /**
+     * @param {HTMLElement} over
+     * @param {HTMLElement} under
+     */
+    frame(over, under) {
+      canvas.before(over);
+      canvas.after(under);
+    },
+    valuesAt,
+    readout,
+    /**
+     * @param {Plot} latest
+     * @param {Look} wanted
+     */
+    update(latest, wanted) {
+      const same = formOf(latest, wanted) === formOf(shown, seen);
+      shown = latest;
+      seen = wanted;
+      note.textContent = latest.note;
+      if (!chart) return fit();
+      if (!same) return build();
+      chart.setData(columns(), true);
+      readout(null);
+    },
+    /** @param {number} left Where the cursor of another chart is, negative for nowhere. */
+    follow: (left) => chart?.setCursor({ left, top: 10 }, false, false),
+    redraw: () => chart && build(),
     close() {
       watcher.disconnect();
-      plot?.destroy();
+      chart?.destroy();
     },
   };
+  return self;
 }
 
 /**
- * All curves over the union of their steps. Null breaks a line (no finite value there),
- * undefined does not (nothing was logged at that step).
- * @param {Curve[]} curves
+ * What a chart has to be made anew for; anything else only changes its data.
+ * @param {Plot} plot
+ * @param {Look} look
  */
-function aligned(curves) {
-  const steps = [...new Set(curves.flatMap((curve) => curve.points.map(([at]) => at)))].sort((a, b) => a - b);
-  const columns = curves.map((curve) => {
-    const values = new Map(curve.points);
-    return steps.map((at) => values.get(at));
-  });
-  return [steps, ...columns];
+function formOf({ curves, band, height }, { axis, log, weight, hidden }) {
+  const each = curves.map((curve) => [curve.id, curve.label, curve.columns.steps.length <= FEW_POINTS, curve.columns.steps.length > DENSE]);
+  return JSON.stringify([each, band !== null, height, axis.kind, log, weight > 0, [...hidden].sort()]);
 }
 
 /**
- * The largest value over the median, 0 where a value is not positive.
- * @param {Curve[]} curves
+ * As many decimals as the distance of the labels asks for.
+ * @param {any} _
+ * @param {number[]} splits
  */
-function spread(curves) {
-  const values = curves.flatMap(({ points }) => points.flatMap(([, value]) => (value === null ? [] : [value])));
-  values.sort((a, b) => a - b);
-  return values.length && values[0] > 0 ? values[values.length - 1] / values[values.length >> 1] : 0;
-}
-
-/** @param {Points} points */
-function lastValue(points) {
-  return points.findLast(([, value]) => value !== null)?.[1] ?? null;
-}
-
-/**
- * Names the curves where they end, so that nobody needs the colour to tell them apart.
- * @param {any} chart
- * @param {Curve[]} curves
- * @param {(name: string) => string} colour
- */
-function endLabels(chart, curves, colour) {
-  const { ctx, bbox } = chart;
-  const ratio = devicePixelRatio;
-  const labels = curves.flatMap((curve, i) => {
-    const at = chart.data[i + 1].findLastIndex(
-      (/** @type {any} */ value, /** @type {number} */ j) =>
-        typeof value === "number" && chart.data[0][j] <= chart.scales.x.max,
-    );
-    return at < 0 ? [] : [{ curve, y: chart.valToPos(chart.data[i + 1][at], "y", true) }];
-  });
-  labels.sort((a, b) => a.y - b.y);
-  const lowest = bbox.top + bbox.height;
-  let above = bbox.top - LINE * ratio;
-  ctx.save();
-  ctx.font = `500 ${12 * ratio}px ${FONT}`;
-  ctx.textAlign = "left";
-  ctx.textBaseline = "middle";
-  labels.forEach(({ curve, y }, i) => {
-    const room = lowest - (labels.length - 1 - i) * LINE * ratio;
-    above = Math.max(Math.min(y, room), above + LINE * ratio, bbox.top);
-    ctx.fillStyle = colour(`--${curve.name}`);
-    ctx.fillText(curve.short, bbox.left + bbox.width + 8 * ratio, above);
-  });
-  ctx.restore();
+function yValues(_, splits) {
+  const apart = splits.length > 1 ? Math.abs(splits[1] - splits[0]) : 0;
+  const largest = Math.max(...splits.map(Math.abs));
+  if (!apart || apart < 1e-6 || largest >= 1e5) return splits.map(number);
+  const places = Math.max(0, -Math.floor(Math.log10(apart) + 1e-9));
+  const digits = Math.min(places, 8);
+  return splits.map((value) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
 }

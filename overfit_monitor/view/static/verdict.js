@@ -23,11 +23,14 @@ const SEVERITIES = ["info", "warning", "error"];
 /** The verdicts, the worst first. */
 export const VERDICT_NAMES = Object.keys(VERDICTS);
 
-/** @param {string} verdict */
-export const verdictRank = (verdict) => VERDICTS[verdict]?.rank ?? 3;
+/** What stands where the verdict is still to come. */
+export const PENDING = "pending";
 
-/** @param {string} verdict */
-export const verdictLabel = (verdict) => VERDICTS[verdict]?.label ?? verdict;
+/** @param {string | null} verdict */
+export const verdictRank = (verdict) => (verdict === null ? 5 : (VERDICTS[verdict]?.rank ?? 3));
+
+/** @param {string | null} verdict */
+export const verdictLabel = (verdict) => (verdict === null ? "Pending" : (VERDICTS[verdict]?.label ?? verdict));
 
 /**
  * 3 for an error, 0 for nothing at all.
@@ -36,16 +39,17 @@ export const verdictLabel = (verdict) => VERDICTS[verdict]?.label ?? verdict;
 export const severityRank = (severity) => SEVERITIES.indexOf(severity ?? "") + 1;
 
 /**
- * @param {string} verdict
+ * @param {string | null} verdict
  * @param {string} [size] ``large`` for a heading.
  */
 export function badge(verdict, size = "") {
-  return h("span", { class: `badge ${size}`, "data-verdict": verdict }, icon(verdict), verdictLabel(verdict));
+  const known = verdict ?? PENDING;
+  return h("span", { class: `badge ${size}`, "data-verdict": known }, icon(known), verdictLabel(verdict));
 }
 
 /** @param {string} verdict */
 export function icon(verdict) {
-  const path = VERDICTS[verdict]?.path ?? VERDICTS.inconclusive.path;
+  const path = verdict === PENDING ? "M8 4v4l2.5 2M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12z" : (VERDICTS[verdict] ?? VERDICTS.inconclusive).path;
   return svg("svg", { viewBox: "0 0 16 16", class: "icon", "aria-hidden": "true" }, svg("path", { d: path }));
 }
 

@@ -204,10 +204,15 @@ class Tab:
 
     def shoot(self, name: str) -> None:
         """Save a screenshot if ``OVERFIT_MONITOR_SCREENSHOTS`` names a folder."""
-        folder = os.environ.get("OVERFIT_MONITOR_SCREENSHOTS")
-        if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=Path(folder) / f"{name}.png")
+        shoot(self.page, name)
+
+
+def shoot(page: Any, name: str) -> None:
+    """Save a screenshot of a page if ``OVERFIT_MONITOR_SCREENSHOTS`` names a folder."""
+    folder = os.environ.get("OVERFIT_MONITOR_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 WATCH_VIOLATIONS = """

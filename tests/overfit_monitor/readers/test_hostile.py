@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overfit_monitor.check import check
-from overfit_monitor.reports import json, junit, text
+from overfit_monitor.reports import github, json, junit, markdown, sarif, text
+from overfit_monitor.reports.base import View
 
 NAMES = ["x.csv", "x.json", "x.txt", "overfit-monitor.jsonl", "trainer_state.json"]
 HEADERS = [b"", b"epoch,loss,val_loss\n", b'{"val_loss": [', b'[{"val_loss": 1},', b'{"kind": "start", "record": {}}\n']
@@ -30,11 +31,11 @@ def judged(name, content):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
         path.write_bytes(content)
-        curves = {}
+        sketches = {}
         for paths in ([path], [folder]):
-            result = check(paths, curves=curves)
-            for report in (json.render(result), junit.render(result), text.render(result, curves=curves)):
-                assert report.encode()
+            result = check(paths, sketches=sketches)
+            for report in (json, junit, text, markdown, github, sarif):
+                assert report.render(result, View(sketches=sketches)).encode()
         assert all("\n" not in error.message for error in result.errors)
         return result
 

@@ -92,7 +92,7 @@ def test_of_a_damaged_history_what_stands_before_the_damage_is_read(tmp_path, co
 
 def test_records_cut_off_in_the_middle_lose_the_last(tmp_path):
     (run,) = read(JsonRecords(), tmp_path, json.dumps(RECORDS)[:100], "trainer_state.json")
-    assert curves(run) == [(0, 3.0, None)]  # the step stood behind the damage
+    assert curves(run) == [(10, 3.0, None)]
 
 
 def test_integers_beyond_any_float_are_infinite(tmp_path):

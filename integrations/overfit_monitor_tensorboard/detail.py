@@ -1,0 +1,131 @@
+"""Single runs in full, with every point where that is asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, final
+
+from tensorboard import errors
+
+from overfit_monitor.errors import UsageError
+from overfit_monitor.readers.pairing import Names
+from overfit_monitor.view.shown import ShownRun
+from overfit_monitor_tensorboard.alerts import AlertState
+from overfit_monitor_tensorboard.events import event_files, read_folder
+from overfit_monitor_tensorboard.grouping import Choice, Group, choose_curves
+from overfit_monitor_tensorboard.judging import drawn, judge, needed
+from overfit_monitor_tensorboard.log import Log, Place, Points
+from overfit_monitor_tensorboard.table import Listing
+
+MOST_RUNS = 8
+MOST_POINTS = 4_000_000  # of all runs kept: some 100 MB
+
+
+class Wish(NamedTuple):
+    """What a user wants compared: which curves, in which direction, from all points; None leaves it to us."""
+
+    names: Names | None = None
+    mode: str | None = None
+    exact: bool = False
+
+
+@final
+class Details:
+    """Judges single runs, and remembers the few that were looked at last, so that zooming does not judge again.
+
+    Args:
+        log: What TensorBoard holds.
+        logdir: The local folder that is shown, None where there is none; read for exact answers only.
+    """
+
+    def __init__(self, log: Log, logdir: Path | None) -> None:
+        self._log, self._logdir = log, logdir
+        self._lock = threading.Lock()
+        self._reading = threading.Lock()  # whole files are read one after the other
+        self._kept: OrderedDict[Any, tuple[Any, ShownRun]] = OrderedDict()
+
+    def run(self, place: Place, found: Group, listing: Listing, wish: Wish) -> ShownRun:
+        """Return a run as it is now.
+
+        Raises:
+            tensorboard.errors.NotFoundError: Every point is wanted, and the files are not in a local folder.
+            tensorboard.errors.InvalidArgumentError: A named curve is not in the run.
+        """
+        files = self._files(found)
+        if wish.exact and not files:
+            raise errors.NotFoundError("exact: the event files of this run are not in a local folder")
+        key = (place.experiment, found.name, wish)
+        seen: Any = (found, listing.record_of(found), tuple(listing.ends[c.folder][c.tag] for c in found.curves))
+        if wish.exact:
+            seen = (found, _stamps(files))
+        with self._reading if wish.exact else nullcontext():
+            with self._lock:
+                known = self._kept.get(key)
+                if known is not None and known[0] == seen:
+                    self._kept.move_to_end(key)
+                    return known[1]
+            shown = self._exact(found, wish, files) if wish.exact else self._sampled(place, found, listing, wish)
+            shown = replace(shown, exact_possible=bool(files))
+            self._keep(key, seen, shown)
+        return shown
+
+    def _keep(self, key: Any, seen: Any, shown: ShownRun) -> None:
+        with self._lock:
+            self._kept[key] = seen, shown
+            self._kept.move_to_end(key)
+            while len(self._kept) > 1 and (len(self._kept) > MOST_RUNS or self._points() > MOST_POINTS):
+                self._kept.popitem(last=False)
+
+    def _points(self) -> int:
+        return sum(2 * len(shown.curves.val) + len(shown.curves.train) for _, shown in self._kept.values())
+
+    def _sampled(self, place: Place, found: Group, listing: Listing, wish: Wish) -> ShownRun:
+        watched = bool(listing.record_of(found))
+        state = self._log.states(place, [found]).get(found.name) if watched else None
+        choice = _choose(found, state, wish)
+        curves = [*needed(found, choice), *drawn(found)]
+        read = self._log.points(place, curves)
+        points = {c.label: read[c.folder, c.tag] for c in curves if (c.folder, c.tag) in read}
+        sampled = any(len(series.steps) >= self._log.samples for series in points.values())
+        return judge(found, points, choice, state, sampled=sampled)
+
+    def _exact(self, found: Group, wish: Wish, files: Mapping[str, list[Path]]) -> ShownRun:
+        folders = {folder: read_folder(paths) for folder, paths in files.items()}
+        state = next((folder.state for folder in folders.values() if folder.state is not None), None)
+        choice = _choose(found, state, wish)
+        points = {}
+        for curve in [*needed(found, choice), *drawn(found)]:
+            logged = folders[curve.folder].curves.get(curve.tag, []) if curve.folder in folders else []
+            points[curve.label] = Points([step for step, _ in logged], [value for _, value in logged], [])
+        shown = judge(found, points, choice, state, sampled=False, exact=True)
+        notes = shown.diagnosis.notes + tuple(note for folder in folders.values() for note in folder.notes)
+        return replace(shown, diagnosis=shown.diagnosis.model_copy(update={"notes": notes}))
+
+    def _files(self, found: Group) -> dict[str, list[Path]]:
+        """Return the event files of a run by folder; the folders' names are TensorBoard's, and below the log folder."""
+        if self._logdir is None or not self._logdir.is_dir():
+            return {}
+        inside = [
+            name for name in found.folders if not PurePosixPath(name).is_absolute() and ".." not in name.split("/")
+        ]
+        files = {name: event_files(self._logdir / name) for name in inside if (self._logdir / name).is_dir()}
+        return {name: paths for name, paths in files.items() if paths}
+
+
+def _choose(found: Group, state: AlertState | None, wish: Wish) -> Choice:
+    try:
+        choice = choose_curves(found.curves, state, wish.names)
+    except UsageError as error:
+        raise errors.InvalidArgumentError(str(error)) from None
+    return choice if wish.mode is None else choice._replace(settings=choice.settings | {"mode": wish.mode})
+
+
+def _stamps(files: Mapping[str, list[Path]]) -> tuple[Any, ...]:
+    """Return what changes when a file does."""
+    stats = [(str(path), path.stat()) for paths in files.values() for path in paths]
+    return tuple((path, found.st_size, found.st_mtime_ns) for path, found in stats)

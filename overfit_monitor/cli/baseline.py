@@ -1,0 +1,111 @@
+"""``overfit-monitor baseline``: write down what runs are like, and show what is written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from overfit_monitor.cli.check import add_seeds
+from overfit_monitor.cli.common import (
+    COULD_NOT_JUDGE,
+    add_compared,
+    add_facts,
+    add_policy,
+    add_stopping,
+    chosen,
+    put,
+    say,
+)
+from overfit_monitor.errors import UsageError
+
+if TYPE_CHECKING:
+    from overfit_monitor.baseline_file import BaselineFile, Judged
+    from overfit_monitor.cli.common import Chosen
+    from overfit_monitor.reports.base import Unjudged
+
+EXAMPLES: Final = """\
+examples:
+  overfit-monitor baseline update runs/ --output main.json                     every run by its name
+  overfit-monitor baseline update runs/ --output main.json --seeds '*/seed*'   the seeds of each together
+  overfit-monitor baseline show main.json                                      as a table
+  overfit-monitor check runs/ --baseline main.json                             fail on what got worse
+
+exit status: 0, or 2 if something could not be judged (then nothing is written), or wrong usage
+"""
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.description = "Write down what runs are like, in a small file that is committed and reviewed, or show it."
+    parser.epilog = EXAMPLES
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION", dest="action")
+    update = actions.add_parser(
+        "update", help="write the baseline anew from runs", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    update.add_argument("paths", nargs="+", metavar="PATH", help="file, or folder with any number of runs")
+    update.add_argument("--output", type=Path, required=True, metavar="FILE", help="the file of the baseline")
+    update.add_argument(
+        "--keep-going", action="store_true", help="leave out what could not be judged, and write the rest"
+    )
+    add_seeds(update)
+    add_policy(update)
+    add_compared(update)
+    add_stopping(update)
+    add_facts(update)
+    show = actions.add_parser("show", help="show a baseline as a table")
+    show.add_argument("file", type=Path, metavar="FILE", help="the file of the baseline")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Update or show, and return the exit status."""
+    from overfit_monitor.baseline_file import load_baseline
+    from overfit_monitor.reports.baseline import render
+
+    if options.action == "show":
+        sys.stdout.write(render(load_baseline(options.file)))
+        return 0
+    return _update(options)
+
+
+def _update(options: argparse.Namespace) -> int:
+    from overfit_monitor.baseline_file import as_json, load_baseline, summarized
+    from overfit_monitor.reports.baseline import changes, render
+
+    choice = chosen(options)
+    before = load_baseline(options.output) if options.output.exists() else None
+    judged, errors = _judged(options, choice)
+    for error in errors:
+        say(f"{error.source}: {error.message}")
+    if not judged:
+        raise UsageError("no run could be judged, so there is nothing to write down.")
+    if errors and not options.keep_going:
+        raise UsageError(f"{len(errors)} could not be judged, so nothing was written; --keep-going leaves them out.")
+    now = summarized(judged, options.seeds or choice.project.seeds or _seeds_of(before))
+    put(as_json(now), options.output)
+    sys.stdout.write(render(now) if before is None else changes(before, now))
+    return COULD_NOT_JUDGE if errors else 0
+
+
+def _judged(options: argparse.Namespace, choice: Chosen) -> tuple[list[Judged], list[Unjudged]]:
+    from overfit_monitor.check import examine_all
+    from overfit_monitor.facts_file import load_facts
+    from overfit_monitor.reports.base import Unjudged
+
+    facts = None if options.facts is None else load_facts(options.facts)
+    examined, errors = examine_all(
+        options.paths, policies=choice.policies, names=choice.names, facts=facts, measured=True
+    )
+    judged = [(each.checked, each.measured) for each in examined if each.checked.metrics.val is not None]
+    blind = [each.checked for each in examined if each.checked.metrics.val is None]
+    return judged, [*errors, *(Unjudged(source=r.source or "", run=r.run, message=r.reason or "") for r in blind)]
+
+
+def _seeds_of(before: BaselineFile | None) -> list[str]:
+    return list(_patterns(before)) if before is not None else []
+
+
+def _patterns(before: BaselineFile) -> Iterator[str]:
+    yield from (name for name in before.groups if "*" in name)

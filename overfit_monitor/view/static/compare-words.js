@@ -1,0 +1,120 @@
+/** What is said of several runs: which is best, and whether that is more than noise. */
+
+import { number, percent, runName, sentence, step, words } from "./format.js";
+
+/**
+ * @typedef {import("./contract.js").Comparison} Comparison
+ * @typedef {import("./contract.js").ComparedRun} ComparedRun
+ * @typedef {import("./contract.js").Pairing} Pairing
+ */
+
+/**
+ * The comparison of two runs, turned so that `base` comes first.
+ * @param {Comparison} comparison
+ * @param {string} base
+ * @param {string} other
+ * @returns {Pairing | null}
+ */
+export function between({ comparisons }, base, other) {
+  const found = comparisons.find((pair) => pair.base === base && pair.other === other);
+  if (found) return found;
+  const turned = comparisons.find((pair) => pair.base === other && pair.other === base);
+  if (!turned) return null;
+  const { difference } = turned;
+  return { ...turned, base, other, difference: difference === null ? null : -difference, relative: null };
+}
+
+/**
+ * One sentence or two on which run generalizes better.
+ * @param {Comparison} comparison
+ * @returns {{headline: string, rest: string}}
+ */
+export function summary(comparison) {
+  const [best, ...others] = comparison.runs;
+  const pairs = others.map(({ run }) => ({ run, pair: between(comparison, best.run, run) }));
+  const unknown = pairs.filter(({ pair }) => pair?.difference === null || pair?.difference === undefined);
+  if (unknown.length === pairs.length)
+    return { headline: "These runs cannot be compared.", rest: sentence(unknown[0]?.pair?.reason ?? "") };
+  const open = pairs.filter(({ pair }) => pair?.difference != null && pair.sure !== true);
+  const sure = pairs.filter(({ pair }) => pair?.sure === true);
+  const name = runName(best.run);
+  const at = `its best validation value is ${number(best.best_value)} at step ${step(best.best_step)}`;
+  const left = unknown.length ? ` ${listed(unknown.map(({ run }) => run))} cannot be compared with it.` : "";
+  if (!open.length) {
+    const worse = sure.map(({ run, pair }) => `${runName(run)} is ${amount(pair)} worse`).join(", ");
+    return { headline: `${name} generalizes best, by more than noise.`, rest: `${sentence(at)}; ${worse}.${left}` };
+  }
+  const close = listed(open.map(({ run }) => run));
+  const clear = sure.length ? ` It is better than ${listed(sure.map(({ run }) => run))} by more than noise.` : "";
+  return {
+    headline: `${name} is ahead, but not by more than noise.`,
+    rest: `${sentence(at)}. ${close} ${open.length > 1 ? "are" : "is"} not told apart from it.${clear}${left}`,
+  };
+}
+
+/**
+ * The difference, in the metric's units and as a share.
+ * @param {Pairing | null} pair
+ */
+export function amount(pair) {
+  if (pair?.difference === null || pair?.difference === undefined) return "unknown";
+  const size = number(Math.abs(pair.difference));
+  return pair.relative === null ? size : `${size} (${percent(Math.abs(pair.relative))})`;
+}
+
+/**
+ * Whether the difference is more than noise, in a few words.
+ * @param {Pairing | null} pair
+ */
+export function certainty(pair) {
+  if (!pair || pair.difference === null) return "Cannot be compared";
+  if (pair.sure === null) return "Noise is not known";
+  return pair.sure ? "More than noise" : "Within noise";
+}
+
+/** @param {string[]} runs */
+function listed(runs) {
+  const names = runs.map(runName);
+  return names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0];
+}
+
+/**
+ * What was changed in each run while it trained, and its best values before and after.
+ * @param {ComparedRun} run
+ * @returns {{step: number | null, what: string, before: Best | null, after: Best | null, change: number | null}[]}
+ */
+export function changesOf(run) {
+  return (run.applied ?? []).map((change) => {
+    const start = change.step;
+    const [before, after] = [
+      bestOf(run, (at) => start !== null && at <= start),
+      bestOf(run, (at) => (start === null || at > start) && (change.undone_step === null || at <= change.undone_step)),
+    ];
+    const sign = run.metrics.mode === "max" ? -1 : 1;
+    const difference = before && after ? (sign * (after.value - before.value)) / Math.abs(before.value || 1) : null;
+    const values = Object.entries(change.after).map(([name, value]) => `${name} ${plain(change.before[name])} → ${plain(value)}`);
+    const undone = change.undone_step === null ? "" : `, undone after step ${step(change.undone_step)}`;
+    return { step: start, what: `${words(change.id)}: ${values.join(", ")}${undone}`, before, after, change: difference };
+  });
+}
+
+/** @typedef {{step: number, value: number}} Best */
+
+/**
+ * @param {ComparedRun} run
+ * @param {(step: number) => boolean} counts
+ * @returns {Best | null}
+ */
+function bestOf({ series: { val }, metrics }, counts) {
+  /** @type {Best | null} */
+  let best = null;
+  val.values.forEach((value, i) => {
+    if (value === null || !counts(val.steps[i])) return;
+    const known = /** @type {Best | null} */ (best);
+    if (!known || (metrics.mode === "max" ? value > known.value : value < known.value)) best = { step: val.steps[i], value };
+  });
+  return best;
+}
+
+/** @param {unknown} value */
+const plain = (value) => (typeof value === "object" && value !== null ? JSON.stringify(value) : number(value ?? null));
