@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
     wanted = outputs(options, FORMATS)
     process = None if options.stop_pid is None else OtherProcess(options.stop_pid)
     with ExitStack() as stack:
-        spool = stack.enter_context(spooled(sys.stdin.buffer)) if STDIN in options.paths else None
+        spool = stack.enter_context(spooled(sys.stdin.fileno())) if STDIN in options.paths else None
         follower = _follower(options, spool)
         acts = _acts(options, process)
         over = [each.over for each in (process, spool) if each is not None]

@@ -135,37 +135,35 @@ def _files(path: str) -> list[Found]:
 
 
 def _run(run: Run, policies: Policies, names: Names | None) -> RunInLog:
-    told = tuple(_names(run, names))
     steps = [observation.step for observation in run.observations]
-    known = {
-        "run": run.name,
-        "source": run.source,
-        "reader": run.reader,
-        "names": told,
-        "observations": len(steps),
-        "first_step": steps[0] if steps else None,
-        "last_step": steps[-1] if steps else None,
-        "notes": run.notes,
-    }
+    read = RunInLog(
+        run=run.name,
+        source=run.source,
+        reader=run.reader,
+        names=tuple(_names(run, names)),
+        observations=len(steps),
+        first_step=steps[0] if steps else None,
+        last_step=steps[-1] if steps else None,
+        notes=run.notes,
+        why="",
+        judged=False,
+    )
     try:
         checked = examine(run, policies).checked
     except OverfitMonitorError as error:
-        return RunInLog(**known, why=str(error), judged=False)
+        return read.model_copy(update={"why": str(error)})
     metric = checked.metrics.val
     evaluations = sum(metric in observation.val for observation in run.observations)
-    return RunInLog(
-        **known | {"notes": checked.notes},
-        evaluations=evaluations,
-        verdict=checked.verdict,
-        compared=None if metric is None else f"{run.compared(metric)}, {_BETTER[checked.metrics.mode]} is better",
-        why=_why(checked),
-        judged=checked.outcome != "error",
-        hints=tuple(_hints(run, steps, evaluations)),
+    compared = None if metric is None else f"{run.compared(metric)}, {_BETTER[checked.metrics.mode]} is better"
+    judged = {"evaluations": evaluations, "verdict": checked.verdict, "compared": compared, "why": _why(checked)}
+    hints = tuple(_hints(run, steps, evaluations))
+    return read.model_copy(
+        update={**judged, "judged": checked.outcome != "error", "hints": hints, "notes": checked.notes}
     )
 
 
 def _names(run: Run, names: Names | None) -> Iterator[NameInLog]:
-    labels: Sequence[str] = getattr(run, "labels", ()) or tuple(run.places)
+    labels = run.labels or tuple(run.places)
     for each in explain_names(labels, names) if labels else ():
         yield NameInLog(name=printable(each.name), role=each.role, metric=each.metric, why=each.why)
 

@@ -35,8 +35,8 @@ class Mark(NamedTuple):
 def marks(named: Iterable[str | PathLike[str]]) -> dict[Path, Mark]:
     """Return the mark of every file that a user's files, folders and patterns stand for; of a URL there is none."""
     found: dict[Path, Mark] = {}
-    for text in map(fspath, named):
-        for file in () if is_remote(text) else _files(text):
+    for each in named:
+        for file in () if is_remote(each) else _files(fspath(each)):
             try:
                 stat = file.stat()
             except (OSError, ValueError):

@@ -82,6 +82,7 @@ class CsvTable:
             rows.table,
             notes=rows.notes() + rows.table.notes,
             places=rows.table.places,
+            labels=tuple(names),
         )
 
 
