@@ -50,7 +50,7 @@ def _share(command: list[str], paths: list[Path], rows: int, rate: float, second
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     if command[0] != "tail":
         process.stderr.readline()  # it has looked once
-    time.sleep(8.0)  # the way from quick to slow looks
+    time.sleep(10.0)  # the way from quick to slow looks
     done = threading.Event()
     writer = threading.Thread(target=_write, args=(paths, rows, rate, done))
     writer.start()

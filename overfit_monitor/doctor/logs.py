@@ -219,6 +219,8 @@ def _passed_over(files: Iterable[Found], runs: Sequence[Run], told: set[str]) ->
 
 
 def _commands(path: str, runs: Sequence[RunInLog]) -> Iterator[str]:
+    if path == STDIN:
+        return
     quoted = shlex.quote(path)
     unjudged = next((run for run in runs if not run.judged), None)
     if unjudged is not None:

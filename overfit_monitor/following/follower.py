@@ -126,7 +126,7 @@ class Follower:
     def look(self) -> Look | None:
         """Look again, and return what there is; None where nothing changed since the look before.
 
-        Afterwards ``cost`` is the seconds that this look took.
+        Afterwards ``cost`` is the seconds that this look took; 0 after the first, which analyzes what was there.
         """
         begun = self._clock()
         before = marks(self._paths)
@@ -138,8 +138,8 @@ class Follower:
                 look = None  # read again, and nothing came of it
             else:
                 self._result = look.result
-            self._marks = before
-        self.cost = self._clock() - begun
+        self.cost = 0.0 if self._marks is None else self._clock() - begun
+        self._marks = before
         return look
 
     def finish(self) -> Look:

@@ -283,3 +283,11 @@ def test_lines_of_many_runs_are_few():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert [line[9:] for line in done.stderr.splitlines()[:-1]] == ["30 runs found: 30 healthy"]
+
+
+def test_standard_input():
+    log = HEADER + rows(CURVE)
+    command = [sys.executable, "-m", "overfit_monitor", "watch", "-"]
+    done = subprocess.run(command, input=log, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "fail: 1 run: 1 overfitting (exit status 1)")
+    assert "ended: standard input has ended" in done.stderr
