@@ -257,12 +257,13 @@ def in_terminal(*arguments, columns=100, lines=30, variables=None):
 
 def test_the_live_view_of_one_run():
     pytest.importorskip("rich")
-    drawn, status = in_terminal("overfit.csv", "--timeout", "1.5")
+    drawn, status = in_terminal("overfit.csv", "--timeout", "1", "--stop-file", "stop")
     assert status == 1
     screen, _, report = drawn.partition("\x1b[?1049l")  # the other screen is left, and the report stays
     assert "\x1b[?1049h" in screen
     for told in ("overfitting", "best 22", "Ctrl-C ends with the verdict so far", "STOP", "┤", "⠒"):
         assert told in screen
+    assert "--stop-file stop was written" in report
     assert "fail: 1 run: 1 overfitting" in report
 
 
