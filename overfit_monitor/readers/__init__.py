@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -58,7 +58,13 @@ SPREAD: tuple[_MakesReader, ...] = (MlflowFiles, DvcLive)
 LAST_RESORT: tuple[_MakesReader, ...] = (ConsoleLog,)
 
 
-def read_runs(paths: Iterable[str | PathLike[str]], *, names: Names | None = None) -> tuple[list[Run], list[Problem]]:
+# Reads the files at these paths, which were found below a folder, as the reader does.
+Read = Callable[[Reader, Sequence[Path], Path], Iterable[Run]]
+
+
+def read_runs(
+    paths: Iterable[str | PathLike[str]], *, names: Names | None = None, read: Read | None = None
+) -> tuple[list[Run], list[Problem]]:
     """Read every run in files and folders.
 
     A file is one source. A folder is searched: a folder with our journal is a run, read from the
@@ -70,12 +76,14 @@ def read_runs(paths: Iterable[str | PathLike[str]], *, names: Names | None = Non
         paths: Files, folders, patterns (``runs/**/*.csv``), ``-`` for standard input, and URLs
             (``s3://bucket/runs``, read through fsspec); a file met twice is read once.
         names: What the user says is compared with what, None to go by the names in the files.
+        read: What reads files with the reader that knows them, None for the reader itself; one that keeps what it
+            read before gives the same.
 
     Returns:
         The runs, no two with the same name, and what could not be read.
     """
     core, spread, last = (tuple(make(names=names) for make in readers) for readers in (CATALOGUE, SPREAD, LAST_RESORT))
-    reading = _Reading(core, spread, last, InstalledReaders(names))
+    reading = _Reading(core, spread, last, InstalledReaders(names), read or _read)
     for path in paths:
         with opened(path) as source:
             if isinstance(source, Problem):
@@ -92,6 +100,7 @@ class _Reading:
     spread: Sequence[Reader]
     last: Sequence[Reader]
     installed: InstalledReaders
+    read: Read
     runs: list[Run] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     _seen: set[Path] = field(default_factory=set)
@@ -169,8 +178,9 @@ class _Reading:
     def _read(self, reader: Reader, files: Sequence[Found]) -> None:
         sources = [printable(path) for path in (*(found.path for found in files), files[0].root)]
         try:
-            for run in reader.read([found.path for found in files], files[0].root):
-                self.runs.append(replace(run, reader=reader.name, settings=_told_settings(run) | run.settings))
+            for run in self.read(reader, [found.path for found in files], files[0].root):
+                named = run if run.reader else replace(run, reader=reader.name)
+                self.runs.append(replace(named, settings=_told_settings(run) | run.settings))
         except OverfitMonitorError as error:
             self.problems.append(_problem(printable(str(error)), sources))
         except OSError as error:
@@ -182,6 +192,10 @@ class _Reading:
             return False
         self._seen.add(path)
         return True
+
+
+def _read(reader: Reader, paths: Sequence[Path], root: Path) -> Iterable[Run]:
+    return reader.read(paths, root)
 
 
 def _first(readers: Iterable[Reader], found: Found) -> Reader | None:
