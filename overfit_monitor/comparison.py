@@ -9,10 +9,9 @@ noise between seeds is then taken as usual (`USUAL_NOISE`), and the result says 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from statistics import stdev
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -182,11 +181,13 @@ def _kept(observations: Iterable[Observation], metric: str) -> list[Observation]
     return kept
 
 
-def _noise_around(curve: Sequence[float], place: int) -> float | None:
+def _noise_around(curve: Array, place: int) -> float | None:
     first = max(0, min(place - WINDOW, len(curve) - 2 * WINDOW))
     window = curve[first : first + 2 * WINDOW + 1].tolist()
     if len(window) < LEAST_CURVE:
         return None
+    from overfit_monitor.stats.autocorrelation import first_difference_scale, second_difference_scale
+
     scales = first_difference_scale(window), second_difference_scale(window, 1)  # a trend enlarges the first
     found = min(scales)
     return found if math.isfinite(found) else None
@@ -234,7 +235,7 @@ def _noise_of_single(base: Measured, other: Measured) -> _Noise | str:
 
 
 def _too_good(run: Measured) -> float:
-    """Return by how much the as_low of ``near`` Gaussian values lies below their mean (Blom 1958)."""
+    """Return by how much the lowest of ``near`` Gaussian values lies below their mean (Blom 1958)."""
     from scipy.special import ndtri
 
     if run.noise_from != "curve" or run.noise is None:

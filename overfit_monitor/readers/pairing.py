@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from overfit_monitor.columns import Column, Columns, as_points, merged, over, summed
 from overfit_monitor.errors import UsageError, unknown_name
 from overfit_monitor.metrics import direction
-from overfit_monitor.readers.conventions import DEFAULT, Conventions, current
+from overfit_monitor.readers.conventions import Conventions, current
 from overfit_monitor.records import Mode
 
 Split = Literal["train", "val"]
