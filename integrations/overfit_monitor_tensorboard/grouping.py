@@ -32,6 +32,7 @@ from overfit_monitor_tensorboard.names import PREFIX, SUB_FOLDER, TRAIN_TAG, VAL
 
 ROOT = "."
 _UNNAMED = "loss"
+_ITSELF = "/."  # what TensorBoard appends to the name of a folder of --logdir_spec for the files right in it
 
 
 class Curve(NamedTuple):
@@ -137,6 +138,8 @@ def _called(places: Mapping[str, Place], metric: str) -> dict[str, Place]:
 
 
 def _home(folder: str, tags: Mapping[str, list[str]]) -> str:
+    if folder.endswith(_ITSELF):
+        return folder.removesuffix(_ITSELF)
     parent, _, last = folder.rpartition("/")
     if folder == ROOT or not (last == SUB_FOLDER or _is_part(last, tags[folder])):
         return folder
@@ -154,7 +157,7 @@ def _is_part(folder: str, tags: list[str]) -> bool:
 
 
 def _label(folder: str, home: str, tag: str, taken: Mapping[str, Curve]) -> str:
-    if folder == home:
+    if folder.removesuffix(_ITSELF) == home:
         return tag
     below = folder if home == ROOT else folder.removeprefix(home + "/")
     # `train/train_loss` would read as Hugging Face's mean over a whole run; the tag alone says it all.

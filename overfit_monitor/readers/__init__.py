@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -21,7 +21,13 @@ from overfit_monitor.readers.walk import Found, find, why_unknown
 __all__ = ["CATALOGUE", "LAST_RESORT", "SPREAD", "Entry", "Problem", "Reader", "Run", "read_runs"]
 
 
-def read_runs(paths: Iterable[str | PathLike[str]], *, names: Names | None = None) -> tuple[list[Run], list[Problem]]:
+# Reads the files at these paths, which were found below a folder, as the reader does.
+Read = Callable[[Reader, Sequence[Path], Path], Iterable[Run]]
+
+
+def read_runs(
+    paths: Iterable[str | PathLike[str]], *, names: Names | None = None, read: Read | None = None
+) -> tuple[list[Run], list[Problem]]:
     """Read every run in files and folders.
 
     A file is one source. A folder is searched: a folder with our journal is a run, read from the
@@ -33,6 +39,8 @@ def read_runs(paths: Iterable[str | PathLike[str]], *, names: Names | None = Non
         paths: Files, folders, patterns (``runs/**/*.csv``), ``-`` for standard input, and URLs
             (``s3://bucket/runs``, read through fsspec); a file met twice is read once.
         names: What the user says is compared with what, None to go by the names in the files.
+        read: What reads files with the reader that knows them, None for the reader itself; one that keeps what it
+            read before gives the same.
 
     Returns:
         The runs, no two with the same name, and what could not be read.
@@ -40,7 +48,7 @@ def read_runs(paths: Iterable[str | PathLike[str]], *, names: Names | None = Non
     core, spread, last = (
         tuple(Offered(entry, names) for entry in entries) for entries in (CATALOGUE, SPREAD, LAST_RESORT)
     )
-    reading = _Reading(core, spread, last, InstalledReaders(names))
+    reading = _Reading(core, spread, last, InstalledReaders(names), read or _read)
     for path in paths:
         with opened(path) as source:
             if isinstance(source, Problem):
@@ -57,6 +65,7 @@ class _Reading:
     spread: Sequence[Offered]
     last: Sequence[Offered]
     installed: InstalledReaders
+    read: Read
     runs: list[Run] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     _seen: set[Path] = field(default_factory=set)
@@ -134,8 +143,9 @@ class _Reading:
     def _read(self, reader: Reader, files: Sequence[Found]) -> None:
         sources = [printable(path) for path in (*(found.path for found in files), files[0].root)]
         try:
-            for run in reader.read([found.path for found in files], files[0].root):
-                self.runs.append(replace(run, reader=reader.name, settings=_told_settings(run) | run.settings))
+            for run in self.read(reader, [found.path for found in files], files[0].root):
+                named = run if run.reader else replace(run, reader=reader.name)
+                self.runs.append(replace(named, settings=_told_settings(run) | run.settings))
         except OverfitMonitorError as error:
             self.problems.append(_problem(printable(str(error)), sources))
         except OSError as error:
@@ -147,6 +157,10 @@ class _Reading:
             return False
         self._seen.add(path)
         return True
+
+
+def _read(reader: Reader, paths: Sequence[Path], root: Path) -> Iterable[Run]:
+    return reader.read(paths, root)
 
 
 def _first(offered: Iterable[Offered], found: Found) -> Reader | None:

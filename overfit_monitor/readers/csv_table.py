@@ -86,6 +86,7 @@ class CsvTable:
             rows.table,
             notes=rows.notes() + rows.table.notes,
             places=rows.table.places,
+            labels=tuple(names),
         )
 
 

@@ -34,7 +34,8 @@ def run_of_series(
     remarks: tuple[str, ...] = (heads_note(parts),) if parts else ()
     if counted:
         remarks += ("all points were logged at one step: they are counted from 0 instead.",)
-    return Run(name, source, merge(known, places=places), notes=(*remarks, *lonely(places), *notes), places=places)
+    remarks = (*remarks, *lonely(places), *notes)
+    return Run(name, source, merge(known, places=places), notes=remarks, places=places, labels=tuple(series))
 
 
 def step_of(text: str | float) -> int | None:
