@@ -163,7 +163,7 @@ def _kept(observations: Iterable[Observation], metric: str) -> list[Observation]
 
 def _noise_around(curve: Sequence[float], place: int) -> float | None:
     first = max(0, min(place - WINDOW, len(curve) - 2 * WINDOW))
-    window = curve[first : first + 2 * WINDOW + 1].tolist()
+    window = curve[first : first + 2 * WINDOW + 1]
     if len(window) < LEAST_CURVE:
         return None
     scales = first_difference_scale(window), second_difference_scale(window, 1)  # a trend enlarges the first
