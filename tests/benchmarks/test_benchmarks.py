@@ -48,10 +48,23 @@ def tables(text):
 
 
 @pytest.mark.parametrize(
-    "script", ["advice", "calibration", "detection", "confusion", "cost", "overhead", "probe", "paired", "examples"]
+    "script",
+    ["advice", "calibration", "comparing", "detection", "confusion", "cost", "overhead", "probe", "paired", "examples"],
 )
 def test_help_tells_the_usage(script):
     assert f"python benchmarks/{script}.py" in printed(script, "--help")
+
+
+def test_comparing_beside_what_one_would_reach_for():
+    pytest.importorskip("torch")
+    module = load("comparing")
+    bests = (1.0, 1.2, 1.1, 1.05, 1.15, 1.1)  # two groups of the same mean
+    net = [{"val_loss": [2.0, best, 1.5], "val_error": [0.1] * 3} for best in bests]
+    rows = {rule: module._shares([net], (3, 3), module._measured, module.RULES[rule]) for rule in module.RULES}
+    assert rows["ours"] == ["0.000 (≤ 0.950)", "0.00", "0.00", "1.00", "1.00"]  # by hand: 20 % is 0.22, the limit 0.205
+    assert rows["10 %"] == ["0.000 (≤ 0.950)", "0.00", "0.00", "1.00", "1.00"]
+    assert len(module._splits(range(6), (1, 1))) == 15
+    assert module._splits("abcde", (3, 1)) == [("abc", "d"), ("bcd", "e")]
 
 
 def test_calibration_beside_others():
