@@ -7,6 +7,8 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from overfit_monitor.columns import columns_of as series_of
+from overfit_monitor.columns import rising
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.facts import Facts
 from overfit_monitor.facts_file import completed
@@ -228,6 +230,10 @@ def _sketch(run: Run, diagnosis: Diagnosis) -> Sketch:
     metric = diagnosis.metrics.val
     if metric is None:
         return Sketch()
+    columns = series_of(run.observations)
+    column = None if columns is None else columns.val.get(metric)
+    if columns is not None and column is not None and column.full and rising(columns.steps):
+        return sketch(columns.steps, column.values, mode=diagnosis.metrics.mode)
     by_step = dict(sorted({o.step: o.val[metric] for o in run.observations if metric in o.val}.items()))
     return sketch(list(by_step), list(by_step.values()), mode=diagnosis.metrics.mode)
 

@@ -9,15 +9,20 @@ noise between seeds is then taken as usual (`USUAL_NOISE`), and the result says 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from statistics import stdev
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pydantic import Field
 
-from overfit_monitor.records import Diagnosis, Mode, Observation, Record
-from overfit_monitor.stats.autocorrelation import first_difference_scale, second_difference_scale
+from overfit_monitor.columns import columns_of, rising
+from overfit_monitor.records import Diagnosis, Mode, Observation, Record, Sampling
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
 
 FALSE_ALARM_RATE: Final = 0.05
 # Standard deviation from seed to seed of the best validation value, as a share of it, and how many degrees of freedom
@@ -94,15 +99,13 @@ def measure(diagnosis: Diagnosis, observations: Iterable[Observation]) -> Measur
     metric, mode, value = diagnosis.metrics.val, diagnosis.metrics.mode, diagnosis.best_value
     if metric is None or value is None:
         return Measured(metric=metric, mode=mode)
-    sign = -1.0 if mode == "max" else 1.0
-    kept = _kept(observations, metric)
-    finite = [(o.step, sign * o.val[metric]) for o in kept if math.isfinite(o.val[metric])]
-    curve = [oriented for _, oriented in finite]
-    moves = _noise_around(curve, bisect_left(finite, (diagnosis.best_step or 0, -math.inf)))
-    best = next((o for o in kept if o.step == diagnosis.best_step), None)
-    as_low = min(curve, default=0.0) + NEAR * (moves or 0.0)
-    near = 1 if moves is None else max(1, sum(each <= as_low for each in curve))
-    sampling = None if best is None else best.sampling
+    import numpy as np
+
+    every, curve, sampling = _evaluations(observations, metric, diagnosis.best_step)
+    steps = every[np.isfinite(curve)]
+    curve = curve[np.isfinite(curve)] * (-1.0 if mode == "max" else 1.0)
+    moves = _noise_around(curve, int(np.searchsorted(steps, diagnosis.best_step or 0)))
+    near = 1 if moves is None else max(1, int(np.count_nonzero(curve <= curve.min() + NEAR * moves)))
     noise = moves if sampling is None else sampling.standard_error
     noise_from: NoiseFrom | None = "examples" if sampling is not None else None if moves is None else "curve"
     return Measured(metric=metric, mode=mode, value=value, noise=noise, noise_from=noise_from, near=near)
@@ -150,6 +153,23 @@ def compare(
     )
 
 
+def _evaluations(
+    observations: Iterable[Observation], metric: str, best_step: int | None
+) -> tuple[npt.NDArray[np.int64], Array, Sampling | None]:
+    """Return steps and values of the metric, and what per-example losses tell at the best step."""
+    import numpy as np
+
+    columns = columns_of(observations)
+    if columns is not None and rising(columns.steps):
+        column = columns.val[metric]
+        known = np.frombuffer(column.known, dtype=np.uint8) != 0
+        return np.array(columns.steps)[known], np.array(column.values)[known], None
+    kept = _kept(observations, metric)
+    best = next((o for o in kept if o.step == best_step), None)
+    steps = np.array([o.step for o in kept], dtype=np.int64)
+    return steps, np.array([o.val[metric] for o in kept], dtype=np.float64), None if best is None else best.sampling
+
+
 def _kept(observations: Iterable[Observation], metric: str) -> list[Observation]:
     """Return the evaluations of the metric in the order of their steps; a step back forgets what came after it."""
     kept: list[Observation] = []
@@ -161,11 +181,13 @@ def _kept(observations: Iterable[Observation], metric: str) -> list[Observation]
     return kept
 
 
-def _noise_around(curve: Sequence[float], place: int) -> float | None:
+def _noise_around(curve: Array, place: int) -> float | None:
     first = max(0, min(place - WINDOW, len(curve) - 2 * WINDOW))
     window = curve[first : first + 2 * WINDOW + 1]
     if len(window) < LEAST_CURVE:
         return None
+    from overfit_monitor.stats.autocorrelation import first_difference_scale, second_difference_scale
+
     scales = first_difference_scale(window), second_difference_scale(window, 1)  # a trend enlarges the first
     found = min(scales)
     return found if math.isfinite(found) else None
@@ -213,7 +235,7 @@ def _noise_of_single(base: Measured, other: Measured) -> _Noise | str:
 
 
 def _too_good(run: Measured) -> float:
-    """Return by how much the as_low of ``near`` Gaussian values lies below their mean (Blom 1958)."""
+    """Return by how much the lowest of ``near`` Gaussian values lies below their mean (Blom 1958)."""
     from scipy.special import ndtri
 
     if run.noise_from != "curve" or run.noise is None:

@@ -78,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
     """Judge, report, and return the exit status."""
     from overfit_monitor.check import check
     from overfit_monitor.facts_file import load_facts
+    from overfit_monitor.progress import bar
     from overfit_monitor.reports.base import EXIT_STATUS
 
     wanted = outputs(options, FORMATS)
@@ -87,14 +88,16 @@ def run(options: argparse.Namespace) -> int:
     baseline = _baseline(options, choice)
     facts = None if options.facts is None else load_facts(options.facts)
     sketches: dict[str, Sketch] = {}
-    result = check(
-        options.paths,
-        policies=choice.policies,
-        names=choice.names,
-        facts=facts,
-        sketches=sketches if any(output.format in FOR_PEOPLE for output in wanted) else None,
-        baseline=baseline,
-    )
+    with bar("runs", quiet=options.quiet) as progress:
+        result = check(
+            options.paths,
+            policies=choice.policies,
+            names=choice.names,
+            facts=facts,
+            sketches=sketches if any(output.format in FOR_PEOPLE for output in wanted) else None,
+            baseline=baseline,
+            progress=progress,
+        )
     for output in wanted:
         if output.file is not None or not options.quiet:
             put(_render(result, output, options, sketches), output.file)
