@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -226,4 +226,40 @@ def test_report_command_names_the_log_folder(tab: real.Tab, logs: Path) -> None:
         f"overfit-monitor report {logs} --output overfit-report.html"
     )
     tab.page.keyboard.press("Escape")
+    tab.expect_clean()
+
+
+def test_other_curves_are_judged_anew_and_every_point_is_read(either: real.Tab) -> None:
+    either.open(real.TRAIN_ONLY)
+    frame = either.frame
+    assert "Log one beside the train metric" in frame.locator(".side").inner_text()
+    frame.get_by_text("Compare other curves").click()
+    frame.get_by_label("Validation curve").select_option("loss/train")
+    frame.get_by_role("checkbox", name="Read every point").check()
+    frame.get_by_role("button", name="Compare", exact=True).click()
+    expect(frame.locator(".facts .ink-val")).to_contain_text("loss/train")
+    expect(frame.locator(".verdict-line")).to_contain_text("every point")
+    expect(frame.locator(".verdict-line .badge")).not_to_have_text("Inconclusive")
+    for setting in ("val=loss/train", "exact=true"):
+        assert f"&p.overfit_monitor.{setting}" in unquote(either.page.url)
+    frame.get_by_role("button", name="As named").click()
+    expect(frame.locator(".verdict-line .badge")).to_have_text("Inconclusive")
+    either.expect_clean()
+
+
+def test_run_explains_itself_in_both_themes(tab: real.Tab) -> None:
+    tab.page.set_viewport_size({"width": 1280, "height": 1080})
+    for theme in ("Light", "Dark"):
+        tab.theme(theme)
+        tab.open(real.WATCHED)
+        tab.frame.wait_for_selector(".marker-label")
+        alarm = tab.server.get(f"{real.PLUGIN}/run?run={quote(real.WATCHED)}")["diagnosis"]["alarm_step"]
+        plot = tab.frame.locator("[data-plot=losses] .u-over")
+        box = plot.bounding_box()
+        plot.hover(position={"x": box["width"] * alarm / (real.EPOCHS - 1), "y": 0.3 * box["height"]})
+        expect(tab.frame.locator(".tooltip")).to_contain_text("could have been told")
+        tab.shoot(f"run-{theme.lower()}")
+        tab.home()
+    tab.theme("Light")
+    tab.page.set_viewport_size({"width": 1280, "height": 860})
     tab.expect_clean()
