@@ -208,7 +208,9 @@ export function createPanel(plot, look, on) {
       if (!indices || !chart) return curve.columns.values.findLast((value) => value !== null);
       const place = seen.weight > 0 && curve.smooths ? shown.curves.length + i + 1 : i + 1;
       const at = indices[place] ?? indices[i + 1] ?? null;
-      return at === null ? undefined : chart.data[place][at];
+      const value = at === null ? undefined : chart.data[place][at];
+      // Of a limit null only says that there is none yet.
+      return value === null && !curve.smooths ? undefined : value;
     });
   }
 

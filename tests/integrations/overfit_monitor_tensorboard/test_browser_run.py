@@ -146,6 +146,7 @@ def test_card_explains_what_is_pointed_at_in_every_plot(view: View) -> None:
         card = view.page.locator(".tooltip")
         expect(card).to_contain_text(f"Step {best}")
         expect(card).to_contain_text("the checkpoint to keep")
+        expect(card).not_to_contain_text("NaN")
     value = detail["series"]["val"]["values"][detail["series"]["val"]["steps"].index(best)]
     assert float(view.values()["val"]) == pytest.approx(value, rel=1e-3)
     cursors = view.page.locator(".u-cursor-x").evaluate_all("all => all.map(c => c.style.transform)")
