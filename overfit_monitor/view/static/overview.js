@@ -36,7 +36,7 @@ export function createOverview({ feed, router }) {
   );
   const chips = h("div", { class: "chips", role: "group", "aria-label": "Show verdicts" });
   const status = h("span", { class: "quiet count", role: "status" });
-  const choice = h("div", { class: "chosen-runs" });
+  const choice = h("div", { role: "region", "aria-label": "Chosen runs" });
   const notice = h("div", {});
   const body = h("tbody", { click: clicked, change: ticked, focusin: visited });
   const heads = COLUMNS.map(headCell);
@@ -51,9 +51,9 @@ export function createOverview({ feed, router }) {
   );
   const below = h("div", {});
   const search = h("label", { class: "search" }, sign("search"), filter);
-  const bar = h("div", { class: "toolbar" }, search, chips, h("span", { class: "push" }), status, choice);
+  const bar = h("div", { class: "toolbar" }, search, chips, h("span", { class: "push" }), status);
   const title = h("h1", { class: "unseen", tabindex: -1 }, "Runs");
-  const element = h("div", { class: "overview" }, title, bar, notice, table, below);
+  const element = h("div", { class: "overview" }, title, bar, notice, table, below, choice);
   const rows = createRows(body, { height: ROW_HEIGHT, columns: COLUMNS.length + 1, make: rowOf });
 
   const address = (/** @type {string} */ run) => router.addressOf({ run });
@@ -191,14 +191,12 @@ export function createOverview({ feed, router }) {
   /** @param {string[]} names */
   function choiceOf(names) {
     if (!names.length) return [];
-    const go = h(
-      "button",
-      { type: "button", class: "plain strong", disabled: names.length < 2, click: compare },
-      sign("compare"),
-      names.length < 2 ? "Choose one more to compare" : `Compare ${names.length} runs`,
-    );
+    const few = names.length < 2;
+    const text = few ? "1 run chosen, choose another" : `${names.length} runs chosen`;
+    const go = h("button", { type: "button", class: "plain strong", disabled: few, click: compare }, sign("compare"), "Compare");
     const none = () => change({ runs: null }, { push: false });
-    return [go, h("button", { type: "button", class: "bare", "aria-label": "Choose none", title: "Choose none", click: none }, sign("close"))];
+    const drop = { type: "button", class: "bare", "aria-label": "Choose none", title: "Choose none", click: none };
+    return [h("div", { class: "chosen-runs" }, h("span", {}, text), go, h("button", drop, sign("close")))];
   }
 
   /** @param {RunRow[]} all */
