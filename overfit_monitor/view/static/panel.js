@@ -47,7 +47,13 @@ export function createPanel(plot, look, on) {
   const legend = h("div", { class: "legend", role: "group", "aria-label": `${plot.title}: curves` });
   const save = h(
     "button",
-    { type: "button", class: "icon-button", title: "Save this chart as a PNG", click: () => on.save(self) },
+    {
+      type: "button",
+      class: "icon-button",
+      title: "Save this chart as a PNG",
+      "aria-label": `Save ${plot.title} as a PNG`,
+      click: () => on.save(self),
+    },
     "PNG",
   );
   const title = h("h2", {}, plot.title);

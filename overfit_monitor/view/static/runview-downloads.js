@@ -36,7 +36,14 @@ export function createDownloads({ source, run }, detail, savePictures) {
     )
   );
 
+  /** @param {Event} event */
+  function outside(event) {
+    if (event.target instanceof Node && !element.contains(event.target)) element.open = false;
+  }
+
   async function opened() {
+    if (element.open) document.addEventListener("pointerdown", outside);
+    else document.removeEventListener("pointerdown", outside);
     if (!element.open || report.hasChildNodes() || source.kind === "report") return;
     const folder = await source.folder().catch(() => null);
     report.replaceChildren(
@@ -53,9 +60,6 @@ export function createDownloads({ source, run }, detail, savePictures) {
     element.querySelector("summary")?.focus();
   }
 
-  document.addEventListener("pointerdown", (event) => {
-    if (element.open && event.target instanceof Node && !element.contains(event.target)) element.open = false;
-  });
   return element;
 }
 
