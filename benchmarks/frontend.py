@@ -113,11 +113,12 @@ def first_paint(launched: Any, folder: Path, runs: int, points: int) -> None:
         head = ["first rows", "judged before", "all judged", "whole page", "TensorBoard's own first chart"]
         cells = [f"{ms:.0f}" for ms in (rows, warm, judged, whole, own)]
         show(f"Milliseconds to first paint, {runs} runs of 2 x {points} points", head, [cells])
-        news(page, again, running, folder, names, points)
+        news((page, again), running, folder, names, points)
 
 
-def news(page: Any, frame: Any, running: Any, folder: Path, names: list[str], points: int) -> None:
+def news(tab: tuple[Any, Any], running: Any, folder: Path, names: list[str], points: int) -> None:
     """Print what it takes to show that one run has changed."""
+    page, frame = tab
     took, server, drawn = [], [], []
     when(frame, "judged")
     for name in names[:3]:
