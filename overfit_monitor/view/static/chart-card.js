@@ -6,6 +6,7 @@ import { number, sentence, step } from "./format.js";
 import { glyph, KINDS } from "./markers.js";
 
 const MOST_MARKS = 6;
+const LONG = 30;
 
 /**
  * The marks, each with what it means.
@@ -46,7 +47,7 @@ export function readoutCard(panels, pointed, at, marks, clock, look) {
       swatch.style.setProperty("--own", `var(${curve.ink})`);
       const strong = panel === pointed ? "strong" : "quiet";
       return [
-        h("dt", { class: strong }, swatch, curve.label),
+        h("dt", { class: strong }, swatch, curve.label.length > LONG ? curve.short : curve.label),
         h("dd", { class: strong }, values[i] === null ? "NaN" : number(values[i])),
       ];
     });

@@ -376,8 +376,9 @@ def test_hostile_texts_stay_texts(view: View) -> None:
     assert view.page.locator("h1").inner_text() == HOSTILE
     view.page.get_by_text("Compare other curves").click()
     assert HOSTILE in view.page.get_by_label("Train curve").locator("option").all_inner_texts()
+    expect(view.page.locator("[data-plot=losses] [data-curve=train]")).to_contain_text(HOSTILE)
     view.point(0.5)
-    expect(view.page.locator(".tooltip")).to_contain_text(HOSTILE)
+    expect(view.page.locator(".tooltip")).to_contain_text("val <b>")
     view.expect_clean()
 
 
