@@ -90,7 +90,7 @@ def as_script(data: Mapping[str, Any]) -> str:
 
 def _compared(runs: Sequence[ShownRun], most: int) -> dict[str, Any]:
     """Return the comparison of the runs, with every pair of them rather than each with the best alone."""
-    content = payload.compare(runs) if runs else {"schema_version": 1, "runs": []}
+    content: dict[str, Any] = payload.compare(runs) if runs else {"schema_version": 1, "runs": []}
     measured = {run.name: run.measured for run in runs}
     for row in content["runs"]:
         row["series"] = {split: _thinned(curve, most) for split, curve in row["series"].items()}
