@@ -29,7 +29,15 @@ FEW = (
     made.row("digits/all", "healthy", 1),
     made.row("resnet/base", "healthy", 7),
 )
-WORST_FIRST = ["vit/hot", "digits/wide", "digits/dropout", "vit/tiny", "elsewhere/train-only", "digits/all", "resnet/base"]
+WORST_FIRST = [
+    "vit/hot",
+    "digits/wide",
+    "digits/dropout",
+    "vit/tiny",
+    "elsewhere/train-only",
+    "digits/all",
+    "resnet/base",
+]
 # Stands in for the browser's own, which a headless one denies.
 NOTIFICATION = """
 window.told = [];
@@ -246,7 +254,9 @@ def test_news_change_only_their_rows_and_keep_the_focus(stage: made.Stage, open_
     news(page)
     expect(page.locator("tr[data-run='digits/all'] .badge")).to_have_text("Overfitting")
     assert sorted(runs(page)) == sorted({*WORST_FIRST, "new"} - {"vit/tiny"})
-    fresh = page.evaluate("[...document.querySelectorAll('tr[data-run]')].filter(row => !row.seen).map(row => row.dataset.run)")
+    fresh = page.evaluate(
+        "[...document.querySelectorAll('tr[data-run]')].filter(row => !row.seen).map(row => row.dataset.run)"
+    )
     assert sorted(fresh) == ["digits/all", "new"]
     expect(page.get_by_role("link", name="digits/all")).to_be_focused()
     expect(page.locator("[role=status].unseen")).to_have_text("digits/all is overfitting, new is healthy")
@@ -340,7 +350,7 @@ def test_tables_are_downloaded_as_csv_and_json(stage: made.Stage, open_page: Cal
 
     table = list(csv.DictReader(io.StringIO(download("Table as CSV"))))
     assert len(table) == len(FEW) + 1
-    assert [row["run"] for row in table if row["run"].startswith("'")] == ["'=cmd|\"x\""]
+    assert [row["run"] for row in table if row["run"].startswith("'")] == ['\'=cmd|"x"']
     by_name = {row["run"]: row for row in table}
     assert float(by_name["digits/wide"]["loss_lost"]) == FEW[0]["loss_lost"]
     assert by_name["elsewhere/train-only"]["best_step"] == ""
