@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from overfit_monitor_pytest.policy import LIMITS, Policy, policy_of_test
 
 Watched = TypeVar("Watched")
 
+LONGEST_NAME: Final = 100
 _FAILS: Final = (*LIMITS, "allow_inconclusive")
 _NOTHING: Final = (
     "could not judge: overfit_guard was asked for, and nothing was logged: "
@@ -137,9 +139,12 @@ class OverfitGuard:
 
     def _own(self) -> Monitor:
         if self._monitor is None:
-            if self.run_dir is not None:
-                (self.run_dir / FILE_NAME).unlink(missing_ok=True)
-            self._monitor = Monitor(self.run_dir, sinks={}, **{**self._settings, "strict": True})
+            try:
+                if self.run_dir is not None:
+                    (self.run_dir / FILE_NAME).unlink(missing_ok=True)
+                self._monitor = Monitor(self.run_dir, sinks={}, **{**self._settings, "strict": True})
+            except OSError as error:
+                raise UsageError(f"--overfit-run-dir: {self.run_dir}: {error.strerror or error}") from None
         return self._monitor
 
     def _failure(self, fails: Mapping[str, Any]) -> AssertionError | None:
@@ -149,6 +154,22 @@ class OverfitGuard:
         if not answers:
             return CouldNotJudgeError(_NOTHING)
         return failure_of(answers, policy)
+
+
+def folder_of(test: str) -> str:
+    """Return the name of a folder for a test: no two tests have the same.
+
+    Example:
+        >>> folder_of("tests/test_it.py::test_training")
+        'tests_test_it.py_test_training'
+        >>> folder_of("test_it.py::test_training[a b]")
+        'test_it.py_test_training_a_b_-5580c1b5'
+    """
+    plain = re.sub(r"::|/", "_", test)
+    safe = re.sub(r"[^\w.-]+", "_", plain)
+    if safe == plain and len(safe) <= LONGEST_NAME:
+        return safe
+    return f"{safe[:LONGEST_NAME]}-{hashlib.blake2b(test.encode(), digest_size=4).hexdigest()}"
 
 
 def of_test(item: pytest.Item) -> OverfitGuard:
@@ -163,7 +184,7 @@ def of_test(item: pytest.Item) -> OverfitGuard:
             pytest.fail(f"the marker 'overfit' takes names only, as in fail_on={mark.args[0]!r}.", pytrace=False)
         asked |= mark.kwargs
     root = item.config.option.overfit_run_dir
-    run_dir = Path(root, re.sub(r"[^\w.-]+", "_", item.nodeid)) if root else None
+    run_dir = Path(root, folder_of(item.nodeid)) if root else None
     try:
         item.stash[told.GUARD] = OverfitGuard(item, asked, run_dir)
     except UsageError as error:
