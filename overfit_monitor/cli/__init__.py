@@ -30,7 +30,8 @@ COMMANDS: Final = {
     "report": "write an HTML file with plots and advice",
     "watch": "follow logs that grow, and end with the verdict",
     "replay": "compare stopping policies on past runs",
-    "doctor": "say what is installed, what is in a log, and why it is judged as it is",
+    "doctor": "say what is installed, and what is in a log",
+    "completion": "make a shell complete all this",
     "demo": "watch a small network overfit, live (needs the extra 'demo')",
 }
 
