@@ -252,8 +252,8 @@ def writes_summary(tried: Tried) -> bool:
     return summary.exists() and bool(summary.read_text().strip())
 
 
-def holds_against_a_baseline(tried: Tried) -> bool:
-    """With its own former result as baseline, an overfit run as it was passes, and a worse one fails."""
+def holds_validation_against_a_baseline(tried: Tried) -> bool:
+    """With its own former log or result as baseline, an overfit run as it was passes; one of worse validation fails."""
     base = tried.folder / "base.json"
     made = tried.tool.run("baseline", "update", tried.sick, "--output", base, folder=tried.folder)
     baseline = base if made.returncode == 0 and base.exists() else tried.sick
@@ -291,7 +291,7 @@ FEATURES = (
     writes_sarif,
     annotates,
     writes_summary,
-    holds_against_a_baseline,
+    holds_validation_against_a_baseline,
     has_a_pytest_plugin,
     names_an_onset,
     says_what_was_not_judged,

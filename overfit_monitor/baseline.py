@@ -60,16 +60,20 @@ class Baseline:
     seeds: Sequence[str] = ()
 
     def held_against(
-        self, judged: Sequence[Judged], errors: Sequence[Unjudged], remarks: Sequence[str] = ()
+        self,
+        judged: Sequence[tuple[CheckedRun, Measured | None]],
+        errors: Sequence[Unjudged],
+        remarks: Sequence[str] = (),
     ) -> CheckResult:
         """Return the result of a check in which only what got worse fails.
 
         Args:
-            judged: The runs with what they tell about how good they are.
+            judged: The runs with what they tell about how good they are, None where that was not measured.
             errors: What could not be judged.
             remarks: What is worth knowing of the check as a whole.
         """
-        groups = grouped(judged, (*sorted(self.content.groups, key=_literal_first), *self.seeds))
+        known = [(run, measured or Measured()) for run, measured in judged]
+        groups = grouped(known, (*sorted(self.content.groups, key=_literal_first), *self.seeds))
         compared = sum(name in self.content.groups for name in groups)
         by_run: dict[int, CheckedRun] = {}
         for name, members in groups.items():
@@ -81,7 +85,7 @@ class Baseline:
         if self.rules.vanished == "error":
             errors = [*errors, *(Unjudged(source=self.source, run=n, message=_GONE) for n in gone)]
             told = []
-        return conclude([by_run[id(run)] for run, _ in judged], errors, [*remarks, *told])
+        return conclude([by_run[id(run)] for run, _ in known], errors, [*remarks, *told])
 
 
 _AS_BEFORE: Final = "as in the baseline"
