@@ -1,4 +1,4 @@
-"""Build the wheel and run the tests of the core and of the pytest plugin against it in a bare environment.
+"""Build the wheel and run the tests of the core, and some of the pytest plugin, against it in a bare environment.
 
 From another folder: a forgotten file, a framework imported by the core, or a plugin that pytest does not find by its
 entry point shows here and nowhere else.
@@ -16,7 +16,8 @@ from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ["pytest", "hypothesis", "pytest-timeout", "jsonschema"]
-TESTED = ["overfit_monitor", "integrations/overfit_monitor_pytest"]
+# Of the plugin what shows that pytest finds and runs it there; the rest does not depend on how it was installed.
+PLUGIN = ["conftest.py", "test_logs.py"]
 NO_PACKAGE = {"__pycache__", ".mypy_cache"}
 
 
@@ -44,8 +45,11 @@ def main() -> int:
         if forgotten := packaged() - set(ZipFile(wheel).namelist()):
             print(f"not in the wheel: {', '.join(sorted(forgotten))}", file=sys.stderr)
             return 1
-        for name in TESTED:
-            shutil.copytree(ROOT / "tests" / name, place / "tests" / name)
+        shutil.copytree(ROOT / "tests" / "overfit_monitor", place / "tests" / "overfit_monitor")
+        plugin = Path("tests", "integrations", "overfit_monitor_pytest")
+        (place / plugin).mkdir(parents=True)
+        for name in PLUGIN:
+            shutil.copy(ROOT / plugin / name, place / plugin)
         shutil.copy(ROOT / "tests" / "conftest.py", place / "tests")
         shutil.copytree(ROOT / "docs", place / "docs")
         shutil.copy(ROOT / "pyproject.toml", place)
