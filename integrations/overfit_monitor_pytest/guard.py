@@ -56,7 +56,7 @@ class OverfitGuard:
         self._monitor: Monitor | None = None
         self._followed: list[Any] = []
         self._logged = 0
-        self._checked = False
+        self._checked: list[int | None] | None = None
 
     def log(self, *, step: int | None = None, **metrics: Any) -> Diagnosis:
         """Take in the metrics of one epoch, as `Monitor.log` does, and return the diagnosis after it.
@@ -70,7 +70,6 @@ class OverfitGuard:
         """
         diagnosis = self._own().log(step=self._logged if step is None else step, **metrics)
         self._logged += 1
-        self._checked = False
         return diagnosis
 
     def follow(self, watched: Watched) -> Watched:
@@ -85,7 +84,6 @@ class OverfitGuard:
         if not hasattr(type(watched), "diagnosis"):
             raise UsageError(f"follow takes an object with a diagnosis but got {type(watched).__name__}.")
         self._followed.append(watched)
-        self._checked = False
         return watched
 
     @property
@@ -117,7 +115,7 @@ class OverfitGuard:
         """
         __tracebackhide__ = True
         given = {"fail_on": fail_on, "max_gap": max_gap, "allow_inconclusive": allow_inconclusive}
-        self._checked = True
+        self._checked = self._reached()
         failure = self._failure(self._fails | {name: value for name, value in given.items() if value is not None})
         if failure is not None:
             raise failure
@@ -125,7 +123,7 @@ class OverfitGuard:
     def finish(self) -> None:
         """Judge at the end of the test what was not judged by `check`, and fail it without a traceback of ours."""
         __tracebackhide__ = True
-        failure = None if self._checked else self._failure(self._fails)
+        failure = None if self._checked == self._reached() else self._failure(self._fails)
         if failure is not None:
             pytest.fail(str(failure), pytrace=False)
 
@@ -133,6 +131,10 @@ class OverfitGuard:
         """Close the journal."""
         if self._monitor is not None:
             self._monitor.close()
+
+    def _reached(self) -> list[int | None]:
+        """Return how far everything has come that is watched."""
+        return [self._logged, *(getattr(each.diagnosis, "step", None) for each in self._followed)]
 
     def _policy(self, fails: Mapping[str, Any]) -> Policy:
         return policy_of_test(self._test.config, fails, self._test.nodeid)

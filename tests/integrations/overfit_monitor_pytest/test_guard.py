@@ -135,6 +135,17 @@ def test_what_others_watch_is_followed(project, training):
     result.stdout.no_fnmatch_line("generator: *")
 
 
+def test_what_is_followed_is_judged_again_where_it_went_on_after_a_check(project, training):
+    body = """from overfit_monitor import Monitor
+    monitor = overfit_guard.follow(Monitor())
+    for step, (train, val) in enumerate(zip(TRAIN, CURVES["overfit"])):
+        monitor.log(step=step, train={"loss": train}, val={"loss": val})
+        if step == 9:
+            overfit_guard.check(allow_inconclusive=True)"""
+    project.makepyfile(test_it=training("", body=body))
+    project.runpytest_inprocess().assert_outcomes(failed=1)
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
