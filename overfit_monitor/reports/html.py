@@ -141,7 +141,7 @@ def _document(data: Mapping[str, Any], errors: Sequence[Unjudged], when: datetim
         '<div class="report-notes">',
         *_unread(errors),
         *_left_out(data["left_out"]),
-        '<p id="failed" class="notice" hidden>This browser cannot show the plots: it takes one of 2023 or later.</p>',
+        '<p id="failed" class="notice" hidden>This browser cannot show the plots: it takes one of 2024 or later.</p>',
         "</div>",
         "<noscript>",
         *_heading(data, when),
