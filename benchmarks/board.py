@@ -86,14 +86,15 @@ def record(payload: bytes) -> bytes:
 
 
 def scalars(step: int, wall_time: float, values: Sequence[float]) -> bytes:
-    """Return the record of both curves at a step, in the wire format of TensorBoard's ``event.proto``."""
-    parts = b""
-    for tag, value in zip(TAGS, values, strict=True):
-        name = tag.encode()
-        content = b"\n" + bytes([len(name)]) + name + b"\x15" + struct.pack("<f", value)
-        parts += b"\n" + bytes([len(content)]) + content
-    event = b"\t" + struct.pack("<d", wall_time) + b"\x10" + _varint(step) + b"*" + bytes([len(parts)]) + parts
-    return record(event)
+    """Return the records of both curves at a step, one each as torch writes them."""
+    head = b"\t" + struct.pack("<d", wall_time) + b"\x10" + _varint(step)
+    return b"".join(record(head + _summary(tag, value)) for tag, value in zip(TAGS, values, strict=True))
+
+
+def _summary(tag: str, value: float) -> bytes:
+    name = tag.encode()
+    content = b"\n" + bytes([len(name)]) + name + b"\x15" + struct.pack("<f", value)
+    return b"*" + bytes([len(content) + 2]) + b"\n" + bytes([len(content)]) + content
 
 
 def _varint(number: int) -> bytes:
