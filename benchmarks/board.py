@@ -249,7 +249,7 @@ def answers(folder: Path, loaders: Sequence[str], runs: int, points: int) -> Non
             changed = []
             for i in range(3):
                 append(root, names[i], points)
-                wait_for_step(running, names[i], points)
+                wait_for_step(running, names[i], points)  # TensorBoard itself takes it in only then
                 seconds, table = running.table(since=table["token"], wait=30)
                 assert [row["run"] for row in table["runs"]] == [names[i]], table
                 changed.append(seconds)
@@ -268,7 +268,7 @@ def long_run(folder: Path, loaders: Sequence[str], points: int) -> None:
     for loader in loaders:
         with board(root, loader) as running:
             running.loaded(1, points)
-            time.sleep(5.0)  # what is judged ahead is done by then: a view alone is measured
+            running.table(wait=30)  # the engine is imported then: a view alone is measured
             view, content = running.ask(f"{PLUGIN}/run?run=long")
             zoom, _ = running.ask(f"{PLUGIN}/series?run=long&from={points // 3}&to={points // 2}")
             own, size = running.own(["long"])
