@@ -26,6 +26,7 @@ from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.facts import Facts
 from overfit_monitor.following.files import Mark, copy_of_whole_lines, is_remote, marks, torn
 from overfit_monitor.following.growing import GrowingRun, Points
+from overfit_monitor.following.kept import Kept
 from overfit_monitor.gate import conclude
 from overfit_monitor.policy import Policies
 from overfit_monitor.readers import Problem, Run, read_runs
@@ -119,6 +120,7 @@ class Follower:
         self._changed: dict[Path, float] = {}
         self._waiting = False
         self._remote = any(map(is_remote, self._paths))
+        self._kept = Kept()
         self._result: CheckResult | None = None
         self._growing: dict[Key, GrowingRun] = {}
         self._runs: dict[Key, FollowedRun] = {}
@@ -126,7 +128,7 @@ class Follower:
     def look(self) -> Look | None:
         """Look again, and return what there is; None where nothing changed since the look before.
 
-        Afterwards ``cost`` is the seconds that this look took.
+        Afterwards ``cost`` is the seconds that this look took; 0 after the first, which analyzes what was there.
         """
         begun = self._clock()
         before = marks(self._paths)
@@ -138,8 +140,8 @@ class Follower:
                 look = None  # read again, and nothing came of it
             else:
                 self._result = look.result
-            self._marks = before
-        self.cost = self._clock() - begun
+        self.cost = 0.0 if self._marks is None else self._clock() - begun
+        self._marks = before
         return look
 
     def finish(self) -> Look:
@@ -154,7 +156,8 @@ class Follower:
 
     def _look(self, before: Mapping[Path, Mark], *, last: bool) -> Look:
         self._waiting = False
-        runs, problems = read_runs(self._paths, names=self._names)
+        runs, problems = read_runs(self._paths, names=self._names, read=self._kept.read)
+        self._kept.turn()
         if not last:
             runs, more = self._whole_lines(runs, before)
             problems = [*problems, *more]
@@ -201,9 +204,11 @@ class Follower:
         return runs, [problem.message for problem in problems]
 
     def _judge(self, key: Key, run: Run) -> FollowedRun:
-        growing = self._growing.setdefault(key, GrowingRun())
-        checked = examine(run, self._policies, self._facts, diagnose=growing.take).checked
         before = self._runs.get(key)
+        growing = self._growing.setdefault(key, GrowingRun())
+        if before is not None and before.checked.run == run.name and growing.has_taken(run):
+            return replace(before, state="there")
+        checked = examine(run, self._policies, self._facts, diagnose=growing.take).checked
         grown = None if before is None else before.grown
         if self._marks is not None and (before is None or before.checked.step != checked.step):
             grown = self._clock()

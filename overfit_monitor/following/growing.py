@@ -30,8 +30,12 @@ class GrowingRun:
         self.val: Points = []
         self._monitor = Monitor()
         self._settings: dict[str, Any] | None = None
-        self._read: Sequence[Observation] = ()
+        self._run: Run | None = None
         self._taken = 0
+
+    def has_taken(self, run: Run) -> bool:
+        """Return whether this very reading of the run was taken last."""
+        return self._settings is not None and self._run is not None and run.observations is self._run.observations
 
     def take(self, run: Run, settings: Mapping[str, Any]) -> Diagnosis:
         """Return the diagnosis of the run as it is now, the same as `overfit_monitor.check.diagnose_run` gives.
@@ -50,9 +54,13 @@ class GrowingRun:
         self._monitor.facts = run.facts
         news = list(islice(iter(run.observations), self._taken, None))
         diagnosis = self._monitor.replay(news)
-        self._read, self._taken, self._settings = run.observations, len(run.observations), together
+        self._run, self._taken, self._settings = run, len(run.observations), together
         self._draw(news, diagnosis)
         return named(diagnosis, run)
+
+    @property
+    def _read(self) -> Sequence[Observation]:
+        return () if self._run is None else self._run.observations
 
     def _begin(self, observations: Sequence[Observation], settings: dict[str, Any]) -> None:
         anew = len(observations) < self._taken - 1 or not _same(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.readers.base import Problem, Reader, Run, printable
 from overfit_monitor.readers.console import ConsoleLog
+from overfit_monitor.readers.conventions import current
 from overfit_monitor.readers.csv_table import CsvTable
 from overfit_monitor.readers.dvclive import DvcLive
 from overfit_monitor.readers.installed import NEEDS_TENSORBOARD, InstalledReaders
@@ -23,7 +24,7 @@ from overfit_monitor.readers.long_table import LongTable
 from overfit_monitor.readers.mlflow_files import MlflowFiles
 from overfit_monitor.readers.mlflow_sqlite import MlflowSqlite
 from overfit_monitor.readers.notebook import Notebook
-from overfit_monitor.readers.pairing import Names
+from overfit_monitor.readers.pairing import Names, mode_of
 from overfit_monitor.readers.refused import Refused
 from overfit_monitor.readers.sources import Source, opened
 from overfit_monitor.readers.walk import Found, find, why_unknown
@@ -44,8 +45,8 @@ CATALOGUE: tuple[_MakesReader, ...] = (
     MlflowSqlite,
     Refused,
     Notebook,
-    KerasHistory,
     JsonRecords,
+    KerasHistory,
     JsonLines,
     WandbTable,
     LongTable,
@@ -57,7 +58,13 @@ SPREAD: tuple[_MakesReader, ...] = (MlflowFiles, DvcLive)
 LAST_RESORT: tuple[_MakesReader, ...] = (ConsoleLog,)
 
 
-def read_runs(paths: Iterable[str | PathLike[str]], *, names: Names | None = None) -> tuple[list[Run], list[Problem]]:
+# Reads the files at these paths, which were found below a folder, as the reader does.
+Read = Callable[[Reader, Sequence[Path], Path], Iterable[Run]]
+
+
+def read_runs(
+    paths: Iterable[str | PathLike[str]], *, names: Names | None = None, read: Read | None = None
+) -> tuple[list[Run], list[Problem]]:
     """Read every run in files and folders.
 
     A file is one source. A folder is searched: a folder with our journal is a run, read from the
@@ -69,12 +76,14 @@ def read_runs(paths: Iterable[str | PathLike[str]], *, names: Names | None = Non
         paths: Files, folders, patterns (``runs/**/*.csv``), ``-`` for standard input, and URLs
             (``s3://bucket/runs``, read through fsspec); a file met twice is read once.
         names: What the user says is compared with what, None to go by the names in the files.
+        read: What reads files with the reader that knows them, None for the reader itself; one that keeps what it
+            read before gives the same.
 
     Returns:
         The runs, no two with the same name, and what could not be read.
     """
     core, spread, last = (tuple(make(names=names) for make in readers) for readers in (CATALOGUE, SPREAD, LAST_RESORT))
-    reading = _Reading(core, spread, last, InstalledReaders(names))
+    reading = _Reading(core, spread, last, InstalledReaders(names), read or _read)
     for path in paths:
         with opened(path) as source:
             if isinstance(source, Problem):
@@ -91,6 +100,7 @@ class _Reading:
     spread: Sequence[Reader]
     last: Sequence[Reader]
     installed: InstalledReaders
+    read: Read
     runs: list[Run] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     _seen: set[Path] = field(default_factory=set)
@@ -168,8 +178,9 @@ class _Reading:
     def _read(self, reader: Reader, files: Sequence[Found]) -> None:
         sources = [printable(path) for path in (*(found.path for found in files), files[0].root)]
         try:
-            for run in reader.read([found.path for found in files], files[0].root):
-                self.runs.append(run if run.reader else replace(run, reader=reader.name))
+            for run in self.read(reader, [found.path for found in files], files[0].root):
+                named = run if run.reader else replace(run, reader=reader.name)
+                self.runs.append(replace(named, settings=_told_settings(run) | run.settings))
         except OverfitMonitorError as error:
             self.problems.append(_problem(printable(str(error)), sources))
         except OSError as error:
@@ -183,8 +194,22 @@ class _Reading:
         return True
 
 
+def _read(reader: Reader, paths: Sequence[Path], root: Path) -> Iterable[Run]:
+    return reader.read(paths, root)
+
+
 def _first(readers: Iterable[Reader], found: Found) -> Reader | None:
     return next((reader for reader in readers if reader.recognizes(found.path, found.head)), None)
+
+
+def _told_settings(run: Run) -> dict[str, Any]:
+    """Return metric and mode where only the project says which direction is better."""
+    told = current().directions
+    metrics = [where.metric for where in run.places.values() if where.split == "val"]
+    if not told or "loss" in metrics:
+        return {}
+    metric = next((metric for metric in metrics if mode_of(metric)), None)
+    return {"metric": metric, "mode": told[metric.lower()]} if metric and metric.lower() in told else {}
 
 
 def _problem(message: str, sources: Sequence[str]) -> Problem:

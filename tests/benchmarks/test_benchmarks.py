@@ -49,7 +49,19 @@ def tables(text):
 
 @pytest.mark.parametrize(
     "script",
-    ["advice", "calibration", "detection", "confusion", "cost", "overhead", "probe", "paired", "examples", "board"],
+    [
+        "advice",
+        "calibration",
+        "detection",
+        "confusion",
+        "cost",
+        "overhead",
+        "probe",
+        "paired",
+        "examples",
+        "fuzz",
+        "board",
+    ],
 )
 def test_help_tells_the_usage(script):
     assert f"python benchmarks/{script}.py" in printed(script, "--help")

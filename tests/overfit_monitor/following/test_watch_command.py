@@ -257,12 +257,13 @@ def in_terminal(*arguments, columns=100, lines=30, variables=None):
 
 def test_the_live_view_of_one_run():
     pytest.importorskip("rich")
-    drawn, status = in_terminal("overfit.csv", "--timeout", "1.5")
+    drawn, status = in_terminal("overfit.csv", "--timeout", "1", "--stop-file", "stop")
     assert status == 1
     screen, _, report = drawn.partition("\x1b[?1049l")  # the other screen is left, and the report stays
     assert "\x1b[?1049h" in screen
     for told in ("overfitting", "best 22", "Ctrl-C ends with the verdict so far", "STOP", "┤", "⠒"):
         assert told in screen
+    assert "--stop-file stop was written" in report
     assert "fail: 1 run: 1 overfitting" in report
 
 
@@ -283,3 +284,11 @@ def test_lines_of_many_runs_are_few():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert [line[9:] for line in done.stderr.splitlines()[:-1]] == ["30 runs found: 30 healthy"]
+
+
+def test_standard_input():
+    log = HEADER + rows(CURVE)
+    command = [sys.executable, "-m", "overfit_monitor", "watch", "-"]
+    done = subprocess.run(command, input=log, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "fail: 1 run: 1 overfitting (exit status 1)")
+    assert "ended: standard input has ended" in done.stderr
