@@ -61,6 +61,7 @@ def tables(text):
         "paired",
         "examples",
         "fuzz",
+        "board",
     ],
 )
 def test_help_tells_the_usage(script):
@@ -251,3 +252,28 @@ def test_advice_is_learned_from_a_task_that_overfits(monkeypatch):
     record = advice.learn(9, seed=0)
     assert {"weight_decay", "weight_averaging"} <= set(record["ratios"])
     assert record["group"] == "plain classification"
+
+
+def test_the_tab_beside_what_tensorboard_itself_takes():
+    pytest.importorskip("tensorboard_data_server")
+    small = (
+        "--runs",
+        3,
+        "--evaluations",
+        20,
+        "--memory-runs",
+        3,
+        "--points",
+        3000,
+        "--reloads",
+        2,
+        "--loaders",
+        "rust",
+    )
+    answers, long, start, memory = tables(printed("board", *small))
+    assert (answers[0]["loader"], answers[0]["judged in it"].split()[-1]) == ("rust", "3")
+    assert [row["read"] for row in long] == ["sample", "every point"]
+    assert all(0 < int(row["view, kB"]) <= 500 for row in long)
+    assert float(start[0]["loading the plugin, ms"]) > 0.0
+    assert memory[0]["state"] == "without the plugin"
+    assert "after 2 reloads" in [row["state"] for row in memory]
