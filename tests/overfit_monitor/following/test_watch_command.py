@@ -292,3 +292,10 @@ def test_standard_input():
     done = subprocess.run(command, input=log, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "fail: 1 run: 1 overfitting (exit status 1)")
     assert "ended: standard input has ended" in done.stderr
+
+
+def test_standard_output_is_the_report_alone():
+    command = [sys.executable, "-m", "overfit_monitor", "watch", "overfit.csv", "--until", "alarm", "--format", "json"]
+    done = subprocess.run([*command, "--exec", "echo hello"], capture_output=True, text=True, check=False, timeout=60)
+    assert json.loads(done.stdout)["outcome"] == "fail"
+    assert "hello" in done.stderr
