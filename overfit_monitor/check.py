@@ -7,7 +7,8 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from overfit_monitor.comparison import Measured, measure
+from overfit_monitor.columns import columns_of as series_of
+from overfit_monitor.columns import rising
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.facts import Facts
 from overfit_monitor.facts_file import completed
@@ -23,6 +24,7 @@ from overfit_monitor.reports.sketch import Sketch, sketch
 
 if TYPE_CHECKING:
     from overfit_monitor.baseline import Baseline
+    from overfit_monitor.comparison import Measured
 
 Progress = Callable[[int, int | None, str], None]
 
@@ -32,12 +34,12 @@ class Examined(NamedTuple):
 
     Attributes:
         checked: The run with its outcome.
-        measured: What it tells about how good it is, empty where that was not asked for.
+        measured: What it tells about how good it is, None where that was not asked for.
         sketch: Its validation curve as a few columns, empty where that was not asked for.
     """
 
     checked: CheckedRun
-    measured: Measured = Measured()
+    measured: Measured | None = None
     sketch: Sketch = Sketch()
 
 
@@ -87,7 +89,8 @@ def check(
     checked = [each.checked for each in examined]
     unused = remarks(rules, checked)
     if baseline is not None:
-        return baseline.held_against([(each.checked, each.measured) for each in examined], errors, unused)
+        judged = [(each.checked, each.measured) for each in examined if each.measured is not None]
+        return baseline.held_against(judged, errors, unused)
     return conclude(checked, errors, unused)
 
 
@@ -172,7 +175,7 @@ def examine(
     columns = columns_of(run, diagnosis)
     return Examined(
         checked if columns is None else checked.model_copy(update={"columns": columns}),
-        measure(diagnosis, run.observations) if measured else Measured(),
+        _measured(run, diagnosis) if measured else None,
         _sketch(run, diagnosis) if sketched else Sketch(),
     )
 
@@ -218,10 +221,20 @@ def _hint(run: Run) -> str:
     return seen + told
 
 
+def _measured(run: Run, diagnosis: Diagnosis) -> Measured:
+    from overfit_monitor.comparison import measure
+
+    return measure(diagnosis, run.observations)
+
+
 def _sketch(run: Run, diagnosis: Diagnosis) -> Sketch:
     metric = diagnosis.metrics.val
     if metric is None:
         return Sketch()
+    columns = series_of(run.observations)
+    column = None if columns is None else columns.val.get(metric)
+    if columns is not None and column is not None and column.full and rising(columns.steps):
+        return sketch(columns.steps, column.values, mode=diagnosis.metrics.mode)
     by_step = dict(sorted({o.step: o.val[metric] for o in run.observations if metric in o.val}.items()))
     return sketch(list(by_step), list(by_step.values()), mode=diagnosis.metrics.mode)
 
@@ -239,4 +252,4 @@ def columns_of(run: Run, diagnosis: Diagnosis) -> Columns | None:
 def remarks(policies: Policies, checked: Sequence[CheckedRun]) -> list[str]:
     """Return what is to be said of the policies: which of them fit none of the runs."""
     unused = policies.unused(run.run or "" for run in checked)
-    return [f"the policy for {' and '.join(map(repr, policy.runs))} fits none of the runs" for policy in unused]
+    return [f"the policy for {' and '.join(map(repr, layer.runs))} fits none of the runs" for layer in unused]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from overfit_monitor.pooling import Block
+
     Array = npt.NDArray[np.float64]
 
 R = TypeVar("R", bound=Record)
@@ -146,6 +148,33 @@ class History:
         self._known.append((train is not None) | (rate is not None) << 1)
         if len(self._steps) >= self.capacity:
             self._thin()
+
+    def extend(self, block: Block) -> None:
+        """Add consecutive evaluations, the first at a step greater than all before: as `append` would one by one."""
+        start = 0
+        while start < len(block):
+            end = min(len(block), start + self.capacity - len(self))
+            self._extend(block.part(start, end))
+            start = end
+            if len(self) >= self.capacity:
+                self._thin()
+
+    def _extend(self, block: Block) -> None:
+        import numpy as np
+
+        n, trained = len(block), np.arange(len(block)) >= block.trained_from
+        rate = np.full(n, math.nan) if block.rate is None else block.rate
+        known = trained | (~np.isnan(rate) << 1)
+        rows = {"val": block.val, "train": np.where(trained, block.train, math.nan), "rate": rate}
+        for name, (val, train) in block.others.items():
+            if not np.isnan(val).all():
+                rows[f"val:{name}"], rows[f"train:{name}"] = val, train
+        for name in rows.keys() - self._values.keys():
+            self._values[name] = array("d", [math.nan]) * len(self)
+        for name, column in self._values.items():
+            column.frombytes(np.asarray(rows.get(name, np.full(n, math.nan)), dtype=np.float64).tobytes())
+        self._steps.frombytes(block.steps.astype(np.int64).tobytes())
+        self._known.frombytes(known.astype(np.int8).tobytes())
 
     def rewind(self, step: int) -> int:
         """Forget every evaluation at or after ``step`` and return how many those were."""

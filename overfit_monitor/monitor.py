@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from overfit_monitor.analyzer import Analyzer, as_observation
+from overfit_monitor.columns import columns_of
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.duplicates import Duplicates
 from overfit_monitor.errors import UsageError
@@ -141,6 +142,11 @@ class Monitor:
         The same as `log` for every observation, but nothing is written in between and
         errors are raised.
         """
+        columns = columns_of(observations)
+        if columns is not None:
+            self._observed += len(columns)
+            self._analyzer.replay(columns)
+            return self.diagnosis
         for observation in observations:
             self._take_in(observation)
         return self.diagnosis
@@ -293,12 +299,15 @@ class Monitor:
         self.close()
 
     def _log(self, observation: Observation) -> Diagnosis:
-        stopped = self._analyzer.stop
+        stopped, pool_size = self._analyzer.stop, self._analyzer.pool_size
         self._outlets.write("observation", observation)
         self._take_in(observation)
         diagnosis = self.diagnosis
         raised = _raised(diagnosis.findings)
         alerts = tuple(f for f in diagnosis.findings if (f.id, f.alarm_step) in raised - self._raised)
+        if self._analyzer.pool_size != pool_size:  # judged anew: what stands as before may have another step now
+            told = {id for id, _ in self._raised}
+            alerts = tuple(f for f in alerts if f.id not in told)
         self._raised = raised
         report = Report(
             observation=observation,

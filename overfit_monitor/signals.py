@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from overfit_monitor.deferred import Deferred
 from overfit_monitor.history import Evaluation
 from overfit_monitor.records import Membership, Mode, Sampling
 from overfit_monitor.state import Stateful
 from overfit_monitor.stats.noise import StepNoise
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
+else:
+    np = Deferred("numpy")
 
 LARGEST = 1e150  # twice and squared, it is still a number
 
@@ -114,25 +123,56 @@ class Signals(Stateful):
             evaluation: Values in the metric's own units.
             others: Signals of the other metrics at the same evaluation, by name.
         """
-        val, train = self._oriented(evaluation)
+        step, val, train, _, _, _, probe, _ = evaluation
         state = self.state
+        val = _bounded(self._sign * val)
         if math.isfinite(val):
             state.count += 1
             self._val_noise.update(val)
             if val < state.best:
-                state.best, state.best_step = val, evaluation.step
-        if train is not None and math.isfinite(train):
-            self._train_noise.update(train)
-            state.train_best = min(state.train_best, train)
-        if evaluation.probe is not None:
-            state.probe, state.probe_step = _bounded(self._sign * evaluation.probe.value), evaluation.step
-            if evaluation.probe.membership is not None:
-                state.membership = evaluation.probe.membership.model_dump()
-        return self.current(evaluation, others)
+                state.best, state.best_step = val, step
+        if train is not None:
+            train = _bounded(self._sign * train)
+            if math.isfinite(train):
+                self._train_noise.update(train)
+                state.train_best = min(state.train_best, train)
+        if probe is not None:
+            state.probe, state.probe_step = _bounded(self._sign * probe.value), step
+            if probe.membership is not None:
+                state.membership = probe.membership.model_dump()
+        return self._signal(evaluation, val, train, others)
+
+    def skip(self, steps: Sequence[int], val: Array, train: Array | None) -> None:
+        """Take in many evaluations at once, exactly as one after another would be.
+
+        Args:
+            steps: Their steps.
+            val: Values in the metric's own units, shape (n,).
+            train: The same of train, NaN where there was none; None where there is none at all.
+        """
+        state = self.state
+        oriented = _all_bounded(self._sign, val)
+        finite = np.flatnonzero(np.isfinite(oriented))
+        if len(finite):
+            state.count += len(finite)
+            values = oriented[finite]
+            lowest = int(values.argmin())
+            if values[lowest] < state.best:
+                state.best, state.best_step = float(values[lowest]), int(steps[int(finite[lowest])])
+            self._val_noise.skip(values)
+        if train is not None:
+            oriented = _all_bounded(self._sign, train)
+            values = oriented[np.isfinite(oriented)]
+            if len(values):
+                state.train_best = min(state.train_best, float(values.min()))
+                self._train_noise.skip(values)
 
     def current(self, evaluation: Evaluation, others: Mapping[str, Signal] = MappingProxyType({})) -> Signal:
         """Return the signal of the evaluation that was taken in last."""
-        val, train = self._oriented(evaluation)
+        train = None if evaluation.train is None else _bounded(self._sign * evaluation.train)
+        return self._signal(evaluation, _bounded(self._sign * evaluation.val), train, others)
+
+    def _signal(self, evaluation: Evaluation, val: float, train: float | None, others: Mapping[str, Signal]) -> Signal:
         state = self.state
         return Signal(
             evaluation.step,
@@ -155,10 +195,13 @@ class Signals(Stateful):
             None if state.membership is None else Membership(**state.membership),
         )
 
-    def _oriented(self, evaluation: Evaluation) -> tuple[float, float | None]:
-        train = None if evaluation.train is None else _bounded(self._sign * evaluation.train)
-        return _bounded(self._sign * evaluation.val), train
-
 
 def _bounded(value: float) -> float:
-    return max(-LARGEST, min(LARGEST, value)) if math.isfinite(value) else value
+    if -LARGEST <= value <= LARGEST or not math.isfinite(value):
+        return value
+    return LARGEST if value > 0.0 else -LARGEST
+
+
+def _all_bounded(sign: float, values: Array) -> Array:
+    oriented = sign * values
+    return np.where(np.isfinite(oriented), oriented.clip(-LARGEST, LARGEST), oriented)

@@ -100,8 +100,8 @@ class Details:
         choice = _choose(found, state, wish)
         points = {}
         for curve in [*needed(found, choice), *drawn(found)]:
-            logged = folders[curve.folder].curves.get(curve.tag, []) if curve.folder in folders else []
-            points[curve.label] = Points([step for step, _ in logged], [value for _, value in logged], [])
+            logged = folders[curve.folder].curves.get(curve.tag) if curve.folder in folders else None
+            points[curve.label] = Points((), ()) if logged is None else Points(logged.steps, logged.values)
         shown = judge(found, points, choice, state, sampled=False, exact=True)
         notes = shown.diagnosis.notes + tuple(note for folder in folders.values() for note in folder.notes)
         return replace(shown, diagnosis=shown.diagnosis.model_copy(update={"notes": notes}))

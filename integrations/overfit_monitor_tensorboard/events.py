@@ -10,6 +10,7 @@ from typing import Any, final
 
 import tensorboard  # noqa: F401  # costs nothing; without it this reader is not offered
 
+from overfit_monitor.columns import Points
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable
 from overfit_monitor.readers.pairing import Names, merge
@@ -17,6 +18,7 @@ from overfit_monitor_tensorboard.alerts import AlertState, decode
 from overfit_monitor_tensorboard.framing import Damage, Record, looks_like_records, read_records
 from overfit_monitor_tensorboard.grouping import ROOT, Curve, Group, choose_curves, group
 from overfit_monitor_tensorboard.names import ALERTS_TAG, SCALARS
+from overfit_monitor_tensorboard.scalars import KnownScalars
 
 _DT_FLOAT, _DT_DOUBLE, _DT_STRING = 1, 2, 7
 # A payload beyond this that holds no scalar (an image, a graph) is passed over without checking its CRC.
@@ -34,7 +36,7 @@ class Folder:
         notes: What was wrong with the files.
     """
 
-    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    curves: dict[str, Points] = field(default_factory=dict)
     state: AlertState | None = None
     sequence: int = -1
     notes: list[str] = field(default_factory=list)
@@ -102,18 +104,19 @@ class _Collector:
         self._parse = Event.FromString
         self._unparsable = DecodeError
         self._plugins: dict[str, str] = {}
+        self._known = KnownScalars()
 
     def read(self, path: Path) -> None:
         """Take in one file; whatever is wrong with it becomes a note."""
         damage = Damage(path)
         notes = self.folder.notes
         try:
-            read = 0
-            for record in read_records(path, damage):
-                read += 1
+            read, self._known.skipped = False, False
+            for record in read_records(path, damage, self._known.skip):
+                read = True
                 if not self._take(record):
                     damage.at(record.offset)
-            if not read:
+            if not read and not self._known.skipped:
                 notes.append(f"{printable(path)}: byte 0: no record could be read ({path.stat().st_size} bytes).")
         except OSError as error:
             notes.append(f"{printable(path)}: {error.strerror or error}.")
@@ -134,7 +137,10 @@ class _Collector:
         if (found or states or len(record.payload) <= _CHECKED_BYTES) and not record.intact():
             return False
         for tag, number in found:
-            self.folder.curves.setdefault(tag, []).append((event.step, number))
+            points = self.folder.curves.setdefault(tag, Points())
+            points.append(event.step, number)
+            if len(event.summary.value) == 1:
+                self._known.learn(record.payload, number, points)
         for value in states:
             self._keep_newest(event.step, value)
         return True
@@ -187,7 +193,7 @@ def _run(found: Group, folders: Mapping[str, Folder], root: Path, names: Names |
     )
 
 
-def _points(curves: Sequence[Curve], folders: Mapping[str, Folder]) -> dict[str, list[tuple[int, float]]]:
+def _points(curves: Sequence[Curve], folders: Mapping[str, Folder]) -> dict[str, Points]:
     return {curve.label: folders[curve.folder].curves[curve.tag] for curve in curves}
 
 

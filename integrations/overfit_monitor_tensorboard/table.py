@@ -45,6 +45,10 @@ class Listing(NamedTuple):
         """Return where the curves of a run end that its verdict needs; a change of it is a new point."""
         return tuple(self.ends[curve.folder][curve.tag] for curve in needed(found, choice))
 
+    def all_of(self, found: Group) -> tuple[Any, ...]:
+        """Return everything that tells one state of a run from another."""
+        return found, self.record_of(found), tuple(self.ends[curve.folder][curve.tag] for curve in found.curves)
+
     def last_of(self, found: Group) -> End:
         """Return the last step and the last wall time of any curve of a run."""
         ends = [self.ends[curve.folder][curve.tag] for curve in found.curves]
@@ -53,13 +57,23 @@ class Listing(NamedTuple):
 
 @dataclass(slots=True)
 class _Entry:
-    """A run of the table: what it is made of, what its row was judged by, and the row."""
+    """A run of the table: what it is made of, what its row was judged by, and the row.
+
+    Attributes:
+        group: The run.
+        record: Where our records of it end.
+        row: Its row.
+        choice: What is compared in it, None while that is not known.
+        ends: Where the curves ended that the row was judged by, None where it was not judged.
+        taken: What was there when the worker took it up, None while it is not at work on it.
+    """
 
     group: Group
     record: tuple[End, ...]
     row: dict[str, Any]
     choice: Choice | None = None
     ends: tuple[End, ...] | None = None
+    taken: tuple[Any, ...] | None = None
 
 
 @final
@@ -137,6 +151,8 @@ class Table:
             entry = self._entries[name] = _Entry(found, record, waiting)
         elif entry.group != found or entry.record != record:
             entry.group, entry.record, entry.choice = found, record, None
+        if entry.taken is not None and entry.taken == listing.all_of(found):
+            return
         if entry.choice is None or entry.ends != listing.ends_of(found, entry.choice):
             self._queue[name] = None
 
@@ -185,7 +201,10 @@ class Table:
             if not names:
                 self._worker = None
                 self._changed.notify_all()
-            return [self._entries[name].group for name in names]
+            entries = [self._entries[name] for name in names]
+            for entry in entries:
+                entry.taken = self._listing.all_of(entry.group) if self._listing else None
+            return [entry.group for entry in entries]
 
     def _judge(self, place: Place, groups: Sequence[Group]) -> None:
         with self._changed:
@@ -216,8 +235,11 @@ class Table:
     def _keep(self, found: Group, told: dict[str, Any], choice: Choice | None, listing: Listing | None) -> None:
         with self._changed:
             entry = self._entries.get(found.name)
-            if entry is None or entry.group != found:
-                return  # gone, or changed meanwhile and queued again
+            if entry is None:
+                return
+            entry.taken = None
+            if entry.group != found:
+                return  # it is queued again
             entry.choice = choice
             entry.ends = listing.ends_of(found, choice) if listing and choice else None
             if entry.row | {"version": 0} != told | {"version": 0}:

@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from importlib import import_module
 from typing import Any, Final
 
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         with _without_plugins():
-            return _run(arguments)
+            return copy_context().run(_run, arguments)  # what a command puts in force ends with it
     except OverfitMonitorError as error:
         return _fail(str(error))
     except KeyboardInterrupt:

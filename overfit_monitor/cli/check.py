@@ -130,14 +130,16 @@ def add_seeds(command: argparse._ArgumentGroup | argparse.ArgumentParser) -> Non
 
 
 def _baseline(options: argparse.Namespace, choice: Chosen) -> Baseline | None:
-    rules = choice.project.baseline
-    file = rules.file if options.baseline is None else _file(options.baseline)
+    project = choice.project
+    from_project = None if project is None else project.baseline.file
+    file = from_project if options.baseline is None else _file(options.baseline)
     if file is None:
         return None
-    from overfit_monitor.baseline import Baseline
+    from overfit_monitor.baseline import Baseline, BaselineRules
     from overfit_monitor.baseline_file import load_baseline
 
-    seeds = options.seeds or choice.project.seeds
+    rules = BaselineRules() if project is None else project.baseline
+    seeds = options.seeds or ([] if project is None else project.seeds)
     return Baseline(load_baseline(file), source=str(file), rules=rules, seeds=tuple(seeds))
 
 

@@ -20,6 +20,8 @@ class Detector(Stateful, ABC):
     """
 
     id: ClassVar[str]
+    sees_all: ClassVar[bool] = False
+    """Whether it is fed every evaluation also where several are judged as one, see `overfit_monitor.pooling`."""
 
     @abstractmethod
     def update(self, signal: Signal) -> None:

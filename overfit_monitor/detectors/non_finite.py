@@ -27,6 +27,7 @@ class NonFinite(Detector):
     """
 
     id: ClassVar[str] = "non_finite"
+    sees_all: ClassVar[bool] = True
     state: _State
 
     def __init__(self) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.readers.base import Problem, Reader, Run, printable
 from overfit_monitor.readers.console import ConsoleLog
+from overfit_monitor.readers.conventions import current
 from overfit_monitor.readers.csv_table import CsvTable
 from overfit_monitor.readers.dvclive import DvcLive
 from overfit_monitor.readers.installed import NEEDS_TENSORBOARD, InstalledReaders
@@ -23,7 +24,7 @@ from overfit_monitor.readers.long_table import LongTable
 from overfit_monitor.readers.mlflow_files import MlflowFiles
 from overfit_monitor.readers.mlflow_sqlite import MlflowSqlite
 from overfit_monitor.readers.notebook import Notebook
-from overfit_monitor.readers.pairing import Names
+from overfit_monitor.readers.pairing import Names, mode_of
 from overfit_monitor.readers.refused import Refused
 from overfit_monitor.readers.sources import Source, opened
 from overfit_monitor.readers.walk import Found, find, why_unknown
@@ -44,8 +45,8 @@ CATALOGUE: tuple[_MakesReader, ...] = (
     MlflowSqlite,
     Refused,
     Notebook,
-    KerasHistory,
     JsonRecords,
+    KerasHistory,
     JsonLines,
     WandbTable,
     LongTable,
@@ -178,7 +179,8 @@ class _Reading:
         sources = [printable(path) for path in (*(found.path for found in files), files[0].root)]
         try:
             for run in self.read(reader, [found.path for found in files], files[0].root):
-                self.runs.append(run if run.reader else replace(run, reader=reader.name))
+                named = run if run.reader else replace(run, reader=reader.name)
+                self.runs.append(replace(named, settings=_told_settings(run) | run.settings))
         except OverfitMonitorError as error:
             self.problems.append(_problem(printable(str(error)), sources))
         except OSError as error:
@@ -198,6 +200,16 @@ def _read(reader: Reader, paths: Sequence[Path], root: Path) -> Iterable[Run]:
 
 def _first(readers: Iterable[Reader], found: Found) -> Reader | None:
     return next((reader for reader in readers if reader.recognizes(found.path, found.head)), None)
+
+
+def _told_settings(run: Run) -> dict[str, Any]:
+    """Return metric and mode where only the project says which direction is better."""
+    told = current().directions
+    metrics = [where.metric for where in run.places.values() if where.split == "val"]
+    if not told or "loss" in metrics:
+        return {}
+    metric = next((metric for metric in metrics if mode_of(metric)), None)
+    return {"metric": metric, "mode": told[metric.lower()]} if metric and metric.lower() in told else {}
 
 
 def _problem(message: str, sources: Sequence[str]) -> Problem:

@@ -6,12 +6,15 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final, final
 
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable, run_name
+from overfit_monitor.readers.numbers import numbers_in
 from overfit_monitor.readers.pairing import Names
+from overfit_monitor.readers.series import number_of
 from overfit_monitor.readers.table import Table, looks_like_log
 
 SUFFIXES = frozenset({".csv", ".tsv"})
@@ -20,6 +23,7 @@ EMPTY = frozenset({"", "na", "n/a", "none", "null", "-"})
 LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 LONGEST_LINE: Final = 1 << 20
 PLACES_NAMED: Final = 3
+BLOCK: Final = 1 << 20
 
 
 @final
@@ -94,9 +98,24 @@ class _Lines:
         self.number = 0
         self.complete = True
         self._file = file
+        self._again = BytesIO()
+
+    def block(self) -> bytes:
+        """Return the next lines, many at once, without a look at them; empty at the end."""
+        found = self._file.read(BLOCK)
+        return found if found.endswith(b"\n") else found + self._file.readline(LONGEST_LINE + 1)
+
+    def put_back(self, block: bytes) -> None:
+        """Let lines come again, one by one."""
+        self._again = BytesIO(block)
+
+    @property
+    def through(self) -> bool:
+        """Whether all lines that were put back have come."""
+        return self._again.tell() == len(self._again.getbuffer())
 
     def __iter__(self) -> Iterator[str]:
-        while line := self._file.readline(LONGEST_LINE + 1):
+        while line := self._again.readline(LONGEST_LINE + 1) or self._file.readline(LONGEST_LINE + 1):
             self.number += 1
             if len(line) > LONGEST_LINE:
                 raise UnreadableError(f"line {self.number}: longer than {LONGEST_LINE} bytes, no table of metrics")
@@ -121,9 +140,23 @@ class _Rows:
 
     def take(self, lines: _Lines) -> None:
         """Take in all lines that are left."""
+        wanted = [self.names.index(name) for name in self.table.wanted]
+        while block := lines.block():
+            columns = None if _overlong(block) else numbers_in(block, self.delimiter, len(self.names), wanted)
+            if columns is None:
+                lines.put_back(block)
+                self._take_singly(lines)
+            else:
+                rows = block.count(b"\n") + (not block.endswith(b"\n"))
+                self.table.extend(columns, rows)
+                lines.number += rows
+                self.taken += rows
+
+    def _take_singly(self, lines: _Lines) -> None:
+        """Take in the lines that were put back, one by one, and as many more as the last row needs."""
         wanted = [(name, self.names.index(name)) for name in self.table.wanted]
         reader = csv.reader(iter(lines), delimiter=self.delimiter)
-        while True:
+        while not lines.through:
             try:
                 row = next(reader, None)
             except csv.Error as error:
@@ -164,13 +197,24 @@ class _Rows:
         return value
 
 
+def _overlong(block: bytes) -> bool:
+    """Return whether a line of a block is too long; such a line would hold the byte in the middle."""
+    if len(block) <= LONGEST_LINE:
+        return False
+    start, end = block.rfind(b"\n", 0, LONGEST_LINE) + 1, block.find(b"\n", LONGEST_LINE) + 1
+    return (end or len(block)) - start > LONGEST_LINE
+
+
 def _number(text: str) -> float | str | None:
-    """Return the number, None for an empty cell, or the text where it is neither."""
+    """Return the number, also of ``85.3%``, None for an empty cell, or the text where it is neither."""
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         text = text.strip()
+        if text.endswith("%") and (share := number_of(text[:-1])) is not None:
+            return share
         return None if text.lower() in EMPTY else text
+    return text if "_" in text else value  # Python reads 1_0 as ten, and no tool writes it
 
 
 def _delimiter(line: str) -> str:

@@ -47,8 +47,10 @@ def loads(text: str, *, parts: bool = False) -> tuple[Any, tuple[str, ...]]:
     """Return the content of JSON text, and what is wrong with it; see `load`.
 
     Raises:
-        UnreadableError: It is nested deeper than any log, or nothing of it can be read.
+        UnreadableError: It is empty or nested deeper than any log, or nothing of it can be read.
     """
+    if not text.strip():
+        raise UnreadableError("line 1: the file is empty")
     try:
         return _parsed(text), ()
     except json.JSONDecodeError as error:

@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from overfit_monitor.columns import Column, Columns, as_points, merged, over, summed
 from overfit_monitor.errors import UsageError, unknown_name
 from overfit_monitor.metrics import direction
-from overfit_monitor.readers.conventions import DEFAULT, Conventions, current
-from overfit_monitor.records import Mode, Observation
+from overfit_monitor.readers.conventions import Conventions, current
+from overfit_monitor.records import Mode
 
 Split = Literal["train", "val"]
 Points = Iterable[tuple[int, float]]
 
-# Those of the default table; `split_of` goes by the table in force.
-TRAIN_WORDS = frozenset(DEFAULT.train)
-VAL_WORDS = DEFAULT.val
 # A log may have a million columns; only names met again and again are worth keeping.
 _KEPT_NAMES = 4096
 
@@ -199,7 +197,7 @@ def with_total(metrics: dict[str, float], parts: Collection[str]) -> dict[str, f
     return metrics
 
 
-def merge(series: Mapping[str, Points], *, places: Mapping[str, Place] | None = None) -> list[Observation]:
+def merge(series: Mapping[str, Points], *, places: Mapping[str, Place] | None = None) -> Columns:
     """Merge named series of (step, value) into observations in the order of their steps.
 
     Args:
@@ -212,30 +210,26 @@ def merge(series: Mapping[str, Points], *, places: Mapping[str, Place] | None = 
         was logged at or after that step before.
     """
     chosen = pair(series) if places is None else places
-    rows: dict[int, dict[Split, dict[str, float]]] = {}
-    for name, where in chosen.items():
-        for step, value in _preempted(series[name]).items():
-            rows.setdefault(step, {"train": {}, "val": {}})[where.split][where.metric] = value
-    rates = next((_preempted(series[name]) for name in series if is_rate(name)), {})
+    steps, columns = merged({name: as_points(series[name]) for name in chosen})
+    rate = next((name for name in series if is_rate(name)), None)
     parts = heads(chosen)
-    return [
-        Observation(
-            step=step,
-            train=with_total(rows[step]["train"], parts),
-            val=with_total(rows[step]["val"], parts),
-            learning_rate=rates.get(step),
-        )
-        for step in sorted(rows)
-    ]
+    return Columns(
+        steps,
+        with_total_column(_of("train", chosen, columns), parts),
+        with_total_column(_of("val", chosen, columns), parts),
+        None if rate is None else over(steps, as_points(series[rate])),
+    )
 
 
-def _preempted(points: Points) -> dict[int, float]:
-    kept: dict[int, float] = {}
-    for step, value in points:
-        while kept and next(reversed(kept)) >= step:
-            kept.popitem()
-        kept[step] = value
-    return kept
+def with_total_column(columns: dict[str, Column], parts: Collection[str]) -> dict[str, Column]:
+    """Return columns by metric with ``loss`` added, the sum of all its parts where they are there."""
+    if parts and all(name in columns for name in parts):
+        return columns | {"loss": summed([columns[name] for name in parts])}
+    return columns
+
+
+def _of(split: Split, places: Mapping[str, Place], columns: Mapping[str, Column]) -> dict[str, Column]:
+    return {where.metric: columns[name] for name, where in places.items() if where.split == split}
 
 
 def _split_of(words: Collection[str], known: Conventions) -> tuple[Split, int] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from overfit_monitor.readers.base import Run
@@ -54,7 +53,7 @@ def number_of(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if "_" not in text or not math.isfinite(value) else None
+    return None if "_" in text else value  # Python reads 1_0 as ten, and no tool writes it
 
 
 def _counted(series: Mapping[str, Points]) -> tuple[Mapping[str, Points], bool]:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Collection, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import compress, islice
+from operator import eq
 from typing import Final, final, overload
 
+from overfit_monitor.columns import Column, Columns
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.conventions import current
 from overfit_monitor.readers.pairing import (
     Names,
     Place,
+    Split,
     heads,
     heads_note,
     is_rate,
@@ -24,7 +27,7 @@ from overfit_monitor.readers.pairing import (
     pair,
     place,
     train_only,
-    with_total,
+    with_total_column,
     words_of,
 )
 from overfit_monitor.records import Observation
@@ -68,27 +71,6 @@ def plain_name(name: str) -> str:
 
 
 @final
-class Column:
-    """Numbers of one column, 9 bytes each; a cell may be empty."""
-
-    __slots__ = ("known", "values")
-
-    def __init__(self) -> None:
-        self.values = array("d")
-        self.known = bytearray()
-
-    def append(self, value: float | None) -> None:
-        """Add the next cell."""
-        self.values.append(0.0 if value is None else value)
-        self.known.append(value is not None)
-
-    def is_steps(self) -> bool:
-        """Return whether there are numbers and all are whole, as steps are."""
-        cells = zip(self.values, self.known, strict=True)
-        return any(self.known) and all(not known or (_is_step(value)) for value, known in cells)
-
-
-@final
 class Table(Sequence[Observation]):
     """Rows by column, read as a sequence of observations without one object a row.
 
@@ -117,10 +99,9 @@ class Table(Sequence[Observation]):
         self.wanted: tuple[str, ...] = tuple(dict.fromkeys([*self.places, *self._step_names, *rate]))
         if len(self.wanted) > COLUMNS:
             raise UnreadableError(f"{len(self.wanted)} columns look like metrics, more than {COLUMNS}")
+        self.columns = Columns()
         self._columns = {name: Column() for name in self.wanted}
         self._appenders = tuple(column.append for column in self._columns.values())
-        self._steps = array("q")
-        self._starts = array("q")
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -133,59 +114,64 @@ class Table(Sequence[Observation]):
         for append, cell in zip(self._appenders, cells, strict=True):
             append(cell)
 
+    def extend(self, cells: Sequence[array[float]], rows: int) -> None:
+        """Add many rows without an empty cell: one column of so many numbers for each of `wanted`."""
+        for column, values in zip(self._columns.values(), cells, strict=True):
+            column.values.extend(values)
+            column.known += b"\1" * rows
+
     def close(self) -> Table:
         """Find the steps and the rows that belong together, once all rows are there."""
-        self._steps = self._find_steps()
-        self._starts = array("q")
-        vals = [self._columns[name].known for name, where in self.places.items() if where.split == "val"]
-        seen = [False] * len(vals)
-        previous: int | None = None
-        for row, step in enumerate(self._steps):
-            now = [bool(known[row]) for known in vals]
-            if step != previous or any(map(bool.__and__, seen, now)):
-                self._starts.append(row)
-                seen, previous = now, step
-            else:
-                seen = list(map(bool.__or__, seen, now))
+        steps = self._find_steps()
+        starts = self._find_starts(steps)
+        columns = self._columns
+        if starts is not None:
+            steps = array("q", (steps[start] for start in starts))
+            columns = {name: _latest(column, starts) for name, column in columns.items()}
+        self.columns = Columns(
+            steps,
+            self._of("train", columns),
+            self._of("val", columns),
+            None if self._rate is None else columns[self._rate],
+        )
         return self
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self.columns)
 
     def __iter__(self) -> Iterator[Observation]:
-        return (self._observation(index) for index in range(len(self)))
+        return iter(self.columns)
 
     @overload
     def __getitem__(self, index: int) -> Observation: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[Observation]: ...
     def __getitem__(self, index: int | slice) -> Observation | Sequence[Observation]:
-        if isinstance(index, slice):
-            return [self._observation(i) for i in range(*index.indices(len(self)))]
-        return self._observation(range(len(self))[index])
+        return self.columns[index]
 
-    def _observation(self, index: int) -> Observation:
-        start = self._starts[index]
-        end = self._starts[index + 1] if index + 1 < len(self._starts) else len(self._steps)
-        values: dict[str, dict[str, float]] = {"train": {}, "val": {}}
-        for name, where in self.places.items():
-            value = self._latest(name, start, end)
-            if value is not None:
-                values[where.split][where.metric] = value
-        return Observation(
-            step=self._steps[start],
-            train=with_total(values["train"], self.parts),
-            val=with_total(values["val"], self.parts),
-            learning_rate=None if self._rate is None else self._latest(self._rate, start, end),
-        )
+    def _of(self, split: Split, columns: Mapping[str, Column]) -> dict[str, Column]:
+        metrics = {where.metric: columns[name] for name, where in self.places.items() if where.split == split}
+        return with_total_column(metrics, self.parts)
 
-    def _latest(self, name: str, start: int, end: int) -> float | None:
-        column = self._columns[name]
-        row = column.known.rfind(1, start, end)
-        return None if row < 0 else column.values[row]
+    def _find_starts(self, steps: array[int]) -> array[int] | None:
+        """Return the rows with which an observation begins, None where every row is one."""
+        if not any(map(eq, steps, islice(steps, 1, None))):
+            return None
+        vals = [self._columns[name].known for name, where in self.places.items() if where.split == "val"]
+        starts = array("q")
+        seen = [False] * len(vals)
+        previous: int | None = None
+        for row, step in enumerate(steps):
+            now = [bool(known[row]) for known in vals]
+            if step != previous or any(map(bool.__and__, seen, now)):
+                starts.append(row)
+                seen, previous = now, step
+            else:
+                seen = list(map(bool.__or__, seen, now))
+        return starts
 
     def _validated(self) -> bool:
-        return any(any(self._columns[n].known) for n, where in self.places.items() if where.split == "val")
+        return any(1 in self._columns[n].known for n, where in self.places.items() if where.split == "val")
 
     def _unmeasured(self) -> tuple[str, ...]:
         """Return a remark where every value of a validation column is NaN while training has numbers."""
@@ -203,14 +189,14 @@ class Table(Sequence[Observation]):
 
     def _only_nan(self, name: str) -> bool:
         column = self._columns[name]
-        return any(column.known) and not any(
-            known and not math.isnan(value) for value, known in zip(column.values, column.known, strict=True)
-        )
+        return 1 in column.known and all(map(math.isnan, compress(column.values, column.known)))
 
-    def _rows(self) -> list[int]:
+    def _rows(self) -> Sequence[int]:
         """Return the rows with a validation value, or else those with any metric."""
         for split in ("val", "train"):
             flags = [self._columns[name].known for name, where in self.places.items() if where.split == split]
+            if any(flag and 0 not in flag for flag in flags):
+                return range(self._height())
             rows = [row for row, known in enumerate(zip(*flags, strict=True)) if any(known)]
             if rows:
                 return rows
@@ -221,9 +207,10 @@ class Table(Sequence[Observation]):
         best: tuple[int, str] | None = None
         for name in self._step_names:
             column = self._columns[name]
-            if not column.is_steps() or not all(column.known[row] for row in rows):
+            if not _is_steps(column) or not (column.full or all(column.known[row] for row in rows)):
                 continue
-            repeats = sum(column.values[a] == column.values[b] for a, b in pairwise(rows))
+            values = column.values if isinstance(rows, range) else [column.values[row] for row in rows]
+            repeats = sum(map(eq, values, islice(values, 1, None)))
             if best is None or repeats < best[0]:
                 best = repeats, name
         if best is None:
@@ -234,13 +221,18 @@ class Table(Sequence[Observation]):
         return len(next(iter(self._columns.values())).values) if self._columns else 0
 
 
-def _is_step(value: float) -> bool:
-    return math.isfinite(value) and value.is_integer() and abs(value) < LARGEST_STEP
+def _is_steps(column: Column) -> bool:
+    """Return whether there are numbers and all are whole, as steps are."""
+    values = column.values if column.full else array("d", compress(column.values, column.known))
+    whole = len(values) > 0 and all(map(float.is_integer, values))
+    return whole and -LARGEST_STEP < min(values) <= max(values) < LARGEST_STEP
 
 
 def _filled(column: Column) -> array[int]:
     """Return the steps, each empty cell with the next step there is, or else the last."""
-    steps = array("q", (int(value) for value in column.values))
+    steps = array("q", map(int, column.values))
+    if column.full:
+        return steps
     following = steps[column.known.rfind(1)]
     for row in range(len(steps) - 1, -1, -1):
         if column.known[row]:
@@ -248,3 +240,12 @@ def _filled(column: Column) -> array[int]:
         else:
             steps[row] = following
     return steps
+
+
+def _latest(column: Column, starts: array[int]) -> Column:
+    """Return the latest cell that is not empty of the rows from each start up to the next."""
+    found = Column()
+    for start, end in zip(starts, (*starts[1:], len(column.values)), strict=True):
+        row = column.known.rfind(1, start, end)
+        found.append(None if row < 0 else column.values[row])
+    return found

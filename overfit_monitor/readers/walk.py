@@ -17,6 +17,7 @@ SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
 # W&B keeps copies of its summary and of the console beside the file that holds the curves.
 _WANDB_FILES = re.compile(r"/(?:offline-)?run-\d{8}_\d{6}-[^/]+/(?:files|logs|tmp)$")
 _CONSOLE = re.compile(r"\.(?:txt|log|out|err)", re.IGNORECASE)
+_ONE_CURVE = re.compile(r'"?Wall time"?,"?Step"?,"?Value"?\s*$', re.MULTILINE)
 _FIRST_LINE_SHOWN = 60
 
 
@@ -78,6 +79,8 @@ def why_unknown(found: Found) -> str:
         return refused
     if b"\0" in found.head:
         return "binary data that no reader knows"
+    if _ONE_CURVE.match(text):
+        return "one curve without a name, as TensorBoard's page exports it: name the event files instead"
     told = ", and fewer than two lines tell a metric" if _CONSOLE.fullmatch(found.path.suffix) else ""
     return f"no reader knows this format{told}; line 1 begins {text.splitlines()[0][:_FIRST_LINE_SHOWN]!r}"
 

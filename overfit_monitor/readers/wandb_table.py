@@ -56,7 +56,7 @@ class WandbTable:
             steps = header[:1] if header and plain_name(header[0]) in current().steps else []
             for record in records_of(path, faults):
                 told = {name: value for name in [*steps, *columns] if (value := number_of(record[name])) is not None}
-                for name in told.keys() & columns.keys():
+                for name in (name for name in columns if name in told):
                     row = {step: told[step] for step in steps if step in told}
                     by_run.setdefault(columns[name]["run"], []).append({**row, columns[name]["metric"]: told[name]})
             if not by_run:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from overfit_monitor.state import Stateful
 from overfit_monitor.stats.order import Window
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
 
 # For a Gaussian the median absolute step is 0.6745 * sqrt(2) standard deviations.
 _MEDIAN_ABSOLUTE_STEP = 0.6744897501960817 * 2**0.5
@@ -54,6 +60,14 @@ class StepNoise(Stateful):
         if state.last is not None:
             self._steps.push(abs(value - state.last))
         state.last = value
+
+    def skip(self, values: Array) -> None:
+        """Take in many finite values at once, shape (n >= 1,); only the latest leave anything."""
+        latest = values[-self.window - 1 :].tolist()
+        if len(values) > len(latest):
+            self.state.last = latest.pop(0)
+        for value in latest:
+            self.update(value)
 
     @property
     def scale(self) -> float | None:

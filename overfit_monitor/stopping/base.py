@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Self
 
 from overfit_monitor.records import Mode, StopDecision
 from overfit_monitor.signals import Signal
@@ -18,10 +18,13 @@ class StoppingPolicy(Stateful, ABC):
     first decision and may be fed more. It must pass `overfit_monitor.testing.policy_checks`.
 
     Attributes:
-        counts_evaluations: Whether the rule is a count, which begins at ``start_from_epoch``.
+        counts_evaluations: Whether the rule is a count, which begins at ``start_from_epoch`` and is fed every
+            evaluation, however long the run.
+        sees_all: Whether it must glance at every single evaluation, and not only at those that are no numbers.
     """
 
-    counts_evaluations: ClassVar[bool] = False
+    counts_evaluations: bool = False
+    sees_all: bool = False
 
     @abstractmethod
     def update(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
@@ -31,6 +34,17 @@ class StoppingPolicy(Stateful, ABC):
             signal: The evaluation, oriented so that lower is better.
             alarm: Whether the overfitting alarm stands at this evaluation.
         """
+
+    def weigh(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
+        """Take in several evaluations as one, in a run that is too long to be judged one by one; as `update`."""
+        return self.update(signal, alarm=alarm)
+
+    def glance(self, signal: Signal) -> StopDecision | None:  # noqa: ARG002
+        """Take in one of those evaluations and return a decision that does not wait for the others."""
+        return None
+
+    def go_on_from(self, earlier: Self) -> None:
+        """Take over what an earlier policy of the same kind glanced at; nothing of what it weighed."""
 
 
 def decision(rule: str, signal: Signal, *, value: float, limit: float, message: str) -> StopDecision:

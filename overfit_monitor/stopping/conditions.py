@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Self, final
 
 from overfit_monitor.records import StopDecision
 from overfit_monitor.signals import Signal
@@ -26,6 +26,8 @@ class Conditions(StoppingPolicy):
         self, policy: StoppingPolicy, *, start_from_epoch: int = 0, stopping_threshold: float | None = None
     ) -> None:
         self.policy = policy
+        self.counts_evaluations = policy.counts_evaluations
+        self.sees_all = policy.counts_evaluations or stopping_threshold is not None
         self.start_from_epoch = start_from_epoch
         self.stopping_threshold = stopping_threshold
         self.state = NoState()
@@ -39,6 +41,20 @@ class Conditions(StoppingPolicy):
         if early:
             return None
         return self._reached(signal) or found
+
+    def weigh(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
+        """Take in several evaluations as one."""
+        found = self.policy.weigh(signal, alarm=alarm)
+        return None if signal.step < self.start_from_epoch else found
+
+    def glance(self, signal: Signal) -> StopDecision | None:
+        """Take in one of those evaluations and return a decision that does not wait for the others."""
+        found = self.policy.glance(signal)
+        return None if signal.step < self.start_from_epoch else self._reached(signal) or found
+
+    def go_on_from(self, earlier: Self) -> None:
+        """Take over what an earlier policy glanced at."""
+        self.policy.go_on_from(earlier.policy)
 
     def _reached(self, signal: Signal) -> StopDecision | None:
         threshold = self.stopping_threshold

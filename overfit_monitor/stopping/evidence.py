@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import Self, final
 
 from overfit_monitor.records import StopDecision
 from overfit_monitor.signals import Signal
@@ -57,11 +57,22 @@ class EvidenceStopping(StoppingPolicy):
 
     def update(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
         """Take in the next evaluation and return the decision if it is to stop."""
-        state = self.state
         if not signal.finite:
-            state.non_finite += 1
-            return self._came_apart(signal) if state.non_finite >= NON_FINITE_IN_A_ROW else None
-        state.non_finite = 0
+            return self.glance(signal)
+        self.state.non_finite = 0
+        return self.weigh(signal, alarm=alarm)
+
+    def glance(self, signal: Signal) -> StopDecision | None:
+        """Take in one of several evaluations that are weighed as one; it may be one too many that is no number."""
+        state = self.state
+        state.non_finite = 0 if signal.finite else state.non_finite + 1
+        return self._came_apart(signal) if state.non_finite >= NON_FINITE_IN_A_ROW else None
+
+    def weigh(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
+        """Take in an evaluation, or several as one, and return the decision if it is to stop."""
+        if not signal.finite:
+            return None
+        state = self.state
         rising = _rises(state.rate, signal.learning_rate)
         state.rate = signal.learning_rate
         figures = self._progress.update(signal)
@@ -72,6 +83,10 @@ class EvidenceStopping(StoppingPolicy):
         if not limit < evidence < math.inf:
             return self._standstill(signal)
         return decision("evidence", signal, value=evidence, limit=limit, message=self._message(signal, alarm))
+
+    def go_on_from(self, earlier: Self) -> None:
+        """Take over how many evaluations in a row were no numbers."""
+        self.state.non_finite = earlier.state.non_finite
 
     def _message(self, signal: Signal, alarm: bool) -> str:
         level, gain = self._progress.summary(signal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import Self, final
 
 from overfit_monitor.records import StopDecision
 from overfit_monitor.signals import Signal
@@ -37,9 +37,23 @@ class MinDelta(StoppingPolicy):
 
     def update(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
         """Take in the next evaluation and return the decision if it is to stop."""
+        return self.policy.update(self._shown(signal), alarm=alarm)
+
+    def weigh(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
+        """Take in several evaluations as one."""
+        return self.policy.weigh(self._shown(signal), alarm=alarm)
+
+    def glance(self, signal: Signal) -> StopDecision | None:
+        """Take in one of those evaluations and return a decision that does not wait for the others."""
+        return self.policy.glance(signal)
+
+    def go_on_from(self, earlier: Self) -> None:
+        """Take over what an earlier policy glanced at."""
+        self.policy.go_on_from(earlier.policy)
+
+    def _shown(self, signal: Signal) -> Signal:
         state = self.state
         if signal.finite and signal.val < state.best - self.min_delta:
             state.best, state.best_step = signal.val, signal.step
         shown = max(signal.val, state.best) if signal.finite else signal.val
-        seen = signal._replace(val=shown, best=state.best, best_step=state.best_step)
-        return self.policy.update(seen, alarm=alarm)
+        return signal._replace(val=shown, best=state.best, best_step=state.best_step)

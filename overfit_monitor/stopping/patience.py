@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from overfit_monitor.records import StopDecision
 from overfit_monitor.signals import Signal
@@ -27,7 +27,7 @@ class PatienceStopping(StoppingPolicy):
         baseline: Oriented value to beat before an improvement starts the count anew, None for none.
     """
 
-    counts_evaluations: ClassVar[bool] = True
+    counts_evaluations = True
     state: _State
 
     def __init__(self, *, patience: int, min_delta: float = 0.0, baseline: float | None = None) -> None:

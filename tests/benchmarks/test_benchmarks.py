@@ -48,7 +48,8 @@ def tables(text):
 
 
 @pytest.mark.parametrize(
-    "script", ["advice", "calibration", "detection", "confusion", "cost", "overhead", "probe", "paired", "examples"]
+    "script",
+    ["advice", "calibration", "detection", "confusion", "cost", "overhead", "probe", "paired", "examples", "fuzz"],
 )
 def test_help_tells_the_usage(script):
     assert f"python benchmarks/{script}.py" in printed(script, "--help")

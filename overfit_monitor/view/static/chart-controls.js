@@ -1,6 +1,6 @@
 /** How the curves are drawn: the controls over the plots, and what the address says of them. */
 
-import { axisOf, clockOf, hasTimes, KINDS } from "./chart-axis.js";
+import { axisOf, hasTimes, KINDS } from "./chart-axis.js";
 import { h } from "./dom.js";
 import { parted } from "./router.js";
 
@@ -9,19 +9,20 @@ import { parted } from "./router.js";
  */
 
 // A diverging run is a flat line and a corner on a linear scale.
-const WIDE_SPREAD = 50;
+export const WIDE_SPREAD = 50;
 const MOST_SMOOTH = 0.99;
 
 /**
  * @param {import("./router.js").State} state
  * @param {any} detail
  * @param {Look["marked"]} marked
+ * @param {{steps: number[], times: number[]}} clock
+ * @param {Look | null} before What it was; what has not changed stays the same object.
  * @returns {Look}
  */
-export function lookOf(state, detail, marked) {
-  const clock = clockOf(detail);
+export function lookOf(state, detail, marked, clock, before) {
   const kind = /** @type {import("./chart-axis.js").Kind} */ (state.axis in KINDS ? state.axis : "step");
-  const axis = axisOf(kind, clock);
+  const axis = before?.axis.clock === clock && before.axis.kind === kind ? before.axis : axisOf(kind, clock);
   const [from, to] = [whole(state.from), whole(state.to)];
   const zoomed = from !== null && to !== null && to > from;
   const weight = Math.min(Math.max(Number(state.smooth) || 0, 0), MOST_SMOOTH);

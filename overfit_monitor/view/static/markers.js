@@ -110,9 +110,10 @@ export function paintMarks(u, ctx, { look, palette }) {
     const { dash, main } = KINDS[mark.kind];
     if (mark.kind === "alert") continue;
     // Lines of one step stand side by side.
-    const before = beside.get(mark.step) ?? 0;
-    beside.set(mark.step, before + 1);
-    const at = Math.round(x(lineStep(mark, look.marked))) + before * BESIDE * ratio;
+    const own = lineStep(mark, look.marked);
+    const before = beside.get(own) ?? 0;
+    beside.set(own, before + 1);
+    const at = Math.round(x(own)) + before * BESIDE * ratio;
     ctx.strokeStyle = palette[`--${mark.kind}`];
     ctx.globalAlpha = main ? 1 : 0.55;
     ctx.lineWidth = (main ? 1.5 : 1) * ratio;

@@ -87,7 +87,14 @@ function paintBand(u, ctx, { plot: { band }, look, palette }) {
     }
     stretch = [];
   };
-  band.steps.forEach((_, i) => (band.low[i] === null || band.high[i] === null ? fill() : stretch.push(i)));
+  const { min, max } = u.scales.x;
+  const places = band.steps.map(look.axis.place);
+  const first = places.findIndex((place) => place >= min) - 1;
+  const last = places.findLastIndex((place) => place <= max) + 1;
+  for (let i = Math.max(first, 0); i <= Math.min(last, places.length - 1); i += 1) {
+    if (band.low[i] === null || band.high[i] === null) fill();
+    else stretch.push(i);
+  }
   fill();
 }
 
@@ -104,18 +111,25 @@ function paintOver(u, ctx, { plot, look, palette }) {
   if (curve < 0 || look.hidden.has(plot.curves[curve].id)) return;
   ctx.fillStyle = palette["--over"];
   const [xs, above, bound] = [u.data[0], u.data[curve + 1], u.data[limit + 1]];
-  let last = -1;
-  xs.forEach((/** @type {number} */ at, /** @type {number} */ i) => {
-    if (typeof above[i] !== "number" || typeof bound[i] !== "number") return;
-    if (last >= 0 && above[i] > bound[i] && above[last] > bound[last]) {
+  const [first, end] = u.series[0].idxs;
+  const isOver = (/** @type {number} */ i) => above[i] > bound[i];
+  /** @type {number[]} */
+  let stretch = [];
+  const fill = () => {
+    if (stretch.length > 1) {
       ctx.beginPath();
-      for (const [j, column] of /** @type {[number, number[]][]} */ ([[last, above], [i, above], [i, bound], [last, bound]])) {
-        ctx.lineTo(u.valToPos(xs[j], "x", true), u.valToPos(column[j], "y", true));
-      }
+      for (const i of stretch) ctx.lineTo(u.valToPos(xs[i], "x", true), u.valToPos(above[i], "y", true));
+      for (const i of stretch.reverse()) ctx.lineTo(u.valToPos(xs[i], "x", true), u.valToPos(bound[i], "y", true));
       ctx.fill();
     }
-    last = i;
-  });
+    stretch = [];
+  };
+  for (let i = Math.max(first - 1, 0); i <= Math.min(end + 1, xs.length - 1); i += 1) {
+    if (typeof above[i] !== "number" || typeof bound[i] !== "number") continue;
+    if (isOver(i)) stretch.push(i);
+    else fill();
+  }
+  fill();
 }
 
 /**

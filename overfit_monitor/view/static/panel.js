@@ -1,6 +1,7 @@
 /** One uPlot chart with its title and its legend, whose entries show the values and switch the curves. */
 
 import UPlot from "./vendor/uplot-1.6.32/uPlot.esm.js";
+import { clockLabels } from "./chart-axis.js";
 import { aligned } from "./chart-data.js";
 import { h } from "./dom.js";
 import { number } from "./format.js";
@@ -94,7 +95,7 @@ export function createPanel(plot, look, on) {
         y: { distr: seen.log ? 3 : 1, range: (/** @type {any} */ u) => valueRange(u, { plot: shown, hidden: seen.hidden, log: seen.log }) },
       },
       axes: [
-        { ...axis, size: 28, gap: 6, space: kind === "relative" ? 80 : 60, ...(increments ? { incrs: increments } : {}), ...(kind === "wall" ? {} : { values: formatted }) },
+        { ...axis, size: 28, gap: 6, space: kind === "relative" ? 80 : 60, ...(increments ? { incrs: increments } : {}), values: kind === "wall" ? clockLabels : formatted },
         { ...axis, size: AXIS_WIDTH, gap: 8, space: 34, ...(seen.log ? decades(number) : { values: yValues }) },
       ],
       series: [{}, ...shown.curves.map(raw), ...shown.curves.map(smooth)],
@@ -239,11 +240,16 @@ export function createPanel(plot, look, on) {
      */
     update(latest, wanted) {
       const same = formOf(latest, wanted) === formOf(shown, seen);
+      const smooths = latest.curves.some((curve) => curve.smooths);
+      const known = latest === shown && wanted.axis === seen.axis && (!smooths || wanted.weight === seen.weight);
+      const still = known && String(wanted.range) === String(seen.range);
       shown = latest;
       seen = wanted;
       note.textContent = latest.note;
       if (!chart) return fit();
       if (!same) return build();
+      if (still) return;
+      if (known) return chart.setScale("x", { min: chart.data[0][0], max: chart.data[0].at(-1) });
       chart.setData(columns(), true);
       readout(null);
     },
@@ -265,7 +271,8 @@ export function createPanel(plot, look, on) {
  */
 function formOf({ curves, band, height }, { axis, log, weight, hidden }) {
   const each = curves.map((curve) => [curve.id, curve.label, curve.columns.steps.length <= FEW_POINTS, curve.columns.steps.length > DENSE]);
-  return JSON.stringify([each, band !== null, height, axis.kind, log, weight > 0, [...hidden].sort()]);
+  const smoothed = weight > 0 && curves.some((curve) => curve.smooths);
+  return JSON.stringify([each, band !== null, height, axis.kind, log, smoothed, [...hidden].sort()]);
 }
 
 /**

@@ -73,7 +73,7 @@ function named(split, detail) {
  * @param {Context} context
  */
 function sampledNotice({ exact_possible: possible }, { source, router }) {
-  const read = () => router.change({ exact: "1" });
+  const read = () => router.change({ exact: "true" });
   return h(
     "p",
     { class: "notice" },

@@ -63,6 +63,7 @@ export function createRunView(context) {
       charts.update(latest);
     },
     route: charts.route,
+    keys: charts.keys,
     redraw: charts.redraw,
     close: charts.close,
     focus: () => title.focus(),

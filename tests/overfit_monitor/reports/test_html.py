@@ -56,7 +56,7 @@ def test_report_holds_table_curves_and_advice_of_every_run() -> None:
     assert set(data["runs"]) == {"a/bad", "b"}
     assert data["runs"]["a/bad"]["diagnosis"]["verdict"] == "overfitting"
     assert len(data["runs"]["b"]["series"]["val"]["steps"]) == 30
-    assert [(pair["base"], pair["other"]) for pair in data["comparisons"]] == [("b", "a/bad")]
+    assert [(pair["base"], pair["other"]) for pair in data["compare"]["comparisons"]] == [("b", "a/bad")]
     assert (data["title"], data["written"], data["left_out"]) == ("Sweep", "2026-01-02T00:00:00+00:00", [])
 
 
@@ -89,7 +89,7 @@ def test_many_runs_keep_the_worst_in_full(monkeypatch: pytest.MonkeyPatch) -> No
     assert list(data["runs"]) == ["r4", "r0", "r1"]
     assert data["left_out"] == ["r2", "r3"]
     assert len(data["overview"]["runs"]) == 5
-    assert len(data["comparisons"]) == 1
+    assert len(data["compare"]["comparisons"]) == 1
     assert "2 more can be seen by a report of them alone" in page
     curve = data["runs"]["r4"]["series"]["val"]
     assert len(curve["steps"]) == len(curve["values"]) <= 200
