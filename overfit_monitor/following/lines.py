@@ -13,7 +13,7 @@ from overfit_monitor.reports.base import printable
 
 EVERY: Final = 60.0
 MOST_FOUND: Final = 10
-_LOUD: Final[dict[Kind, str]] = {"alarm": "ALARM", "stop": "STOP", "unread": "cannot be read", "awaited": "waiting for"}
+_LOUD: Final[dict[Kind, str]] = {"alarm": "ALARM", "stop": "STOP", "unread": "cannot read", "awaited": "waiting for"}
 
 
 @final
