@@ -257,8 +257,8 @@ def in_terminal(*arguments, columns=100, lines=30, variables=None):
 
 def test_the_live_view_of_one_run():
     pytest.importorskip("rich")
-    drawn, status = in_terminal("overfit.csv", "--timeout", "1", "--stop-file", "stop")
-    assert status == 1
+    drawn, status = in_terminal("overfit.csv", "--until", "alarm", "--stop-file", "stop")
+    assert status == 1, drawn
     screen, _, report = drawn.partition("\x1b[?1049l")  # the other screen is left, and the report stays
     assert "\x1b[?1049h" in screen
     for told in ("overfitting", "best 22", "Ctrl-C ends with the verdict so far", "STOP", "┤", "⠒"):
