@@ -1,6 +1,7 @@
 """Our ``check`` beside the neighbours on PyPI: how often each is right, how long it takes, and what it can do.
 
-usage: python benchmarks/peers.py [--runs 120] [--seed 2] [--curves 20] [--rounds 15] [--jobs 2]
+usage: python benchmarks/peers.py [--only times features curves nets] [--runs 120] [--seed 2] [--curves 5]
+                                  [--rounds 15] [--jobs 2]
 
 Each tool is called as its console script calls it, on CSV files with the columns epoch, loss and val_loss. *At the
 end* is what it says of the whole file. *Streamed* is whether it said it of the file as it was after any evaluation,
@@ -42,6 +43,7 @@ from tables import progress, show
 from overfit_monitor.testing import curves
 
 NOISES = (0.005, 0.02, 0.08)
+TABLES = ("times", "features", "curves", "nets")
 ROWS = 200
 SHORT = 5  # evaluations that any of them needs before it says a thing
 
@@ -250,8 +252,8 @@ def writes_summary(tried: Tried) -> bool:
     return summary.exists() and bool(summary.read_text().strip())
 
 
-def holds_against_a_baseline(tried: Tried) -> bool:
-    """With its own former result as baseline, an overfit run as it was passes, and a worse one fails."""
+def holds_validation_against_a_baseline(tried: Tried) -> bool:
+    """With its own former log or result as baseline, an overfit run as it was passes; one of worse validation fails."""
     base = tried.folder / "base.json"
     made = tried.tool.run("baseline", "update", tried.sick, "--output", base, folder=tried.folder)
     baseline = base if made.returncode == 0 and base.exists() else tried.sick
@@ -289,7 +291,7 @@ FEATURES = (
     writes_sarif,
     annotates,
     writes_summary,
-    holds_against_a_baseline,
+    holds_validation_against_a_baseline,
     has_a_pytest_plugin,
     names_an_onset,
     says_what_was_not_judged,
@@ -325,15 +327,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--runs", type=int, default=120, help="nets to train")
     parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--curves", type=int, default=20, help="made curves of each kind and noise")
+    parser.add_argument("--only", nargs="+", choices=TABLES, default=TABLES, help="tables to print; default: all")
+    parser.add_argument("--curves", type=int, default=5, help="made curves of each kind and noise")
     parser.add_argument("--rounds", type=int, default=15, help="rounds of the times")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     asked = parser.parse_args(arguments)
     with TemporaryDirectory() as folder:
-        show_times(asked.rounds, Path(folder))
-        show_features(Path(folder))
-    show_right("Made curves", made(asked.curves), asked.jobs)
-    if asked.runs:
+        if "times" in asked.only:
+            show_times(asked.rounds, Path(folder))
+        if "features" in asked.only:
+            show_features(Path(folder))
+    if "curves" in asked.only:
+        show_right("Made curves", made(asked.curves), asked.jobs)
+    if "nets" in asked.only:
         nets = [run for run in trained(asked.runs, asked.seed) if run["truth"] is not None]
         show_right("Nets", nets, asked.jobs)
 

@@ -89,8 +89,7 @@ def check(
     checked = [each.checked for each in examined]
     unused = remarks(rules, checked)
     if baseline is not None:
-        judged = [(each.checked, each.measured) for each in examined if each.measured is not None]
-        return baseline.held_against(judged, errors, unused)
+        return baseline.held_against([(each.checked, each.measured) for each in examined], errors, unused)
     return conclude(checked, errors, unused)
 
 

@@ -183,7 +183,7 @@ def _kept(observations: Iterable[Observation], metric: str) -> list[Observation]
 
 def _noise_around(curve: Array, place: int) -> float | None:
     first = max(0, min(place - WINDOW, len(curve) - 2 * WINDOW))
-    window = curve[first : first + 2 * WINDOW + 1].tolist()
+    window: list[float] = curve[first : first + 2 * WINDOW + 1].tolist()
     if len(window) < LEAST_CURVE:
         return None
     from overfit_monitor.stats.autocorrelation import first_difference_scale, second_difference_scale

@@ -14,7 +14,8 @@ from overfit_monitor.baseline_file import load_baseline
 from overfit_monitor.errors import OverfitMonitorError, UsageError
 from overfit_monitor.gate import Limit, judge
 from overfit_monitor.policy import Policies
-from overfit_monitor.project import CheckConfig, load_project
+from overfit_monitor.project import load_project
+from overfit_monitor.project_config import CheckConfig
 from overfit_monitor.readers.conventions import DEFAULT, Conventions
 from overfit_monitor.readers.pairing import Names
 from overfit_monitor.records import Diagnosis

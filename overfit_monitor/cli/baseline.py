@@ -56,6 +56,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
     add_facts(update)
     show = actions.add_parser("show", help="show a baseline as a table")
     show.add_argument("file", type=Path, metavar="FILE", help="the file of the baseline")
+    for action in (update, show):
+        action.add_argument("--debug", action="store_true", help="show the traceback of an internal error")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 FORMATS: Final = ("text", "json", "markdown", "github", "junit", "sarif")
 FOR_PEOPLE: Final = ("text", "markdown")
 WORST: Final = 20
+PATHS: Final = (
+    "file, folder with any number of runs, pattern ('runs/**/*.csv'), address (s3://…), or - for standard input"
+)
 EXAMPLES: Final = """\
 examples:
   overfit-monitor check runs/                        every run below a folder
@@ -58,9 +61,11 @@ those a journal holds.
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.description = "Judge runs from our journal, CSV tables, JSON histories and TensorBoard event files."
+    parser.description = (
+        "Judge runs from their logs: our journal, CSV, JSON, TensorBoard, W&B, MLflow, DVCLive, notebooks and consoles."
+    )
     parser.epilog = EXAMPLES
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="file, or folder with any number of runs")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help=PATHS)
     _add_report(parser)
     add_policy(parser)
     _add_baseline(parser)

@@ -110,6 +110,8 @@ def _log(log: Log, paint: _Paint, *, every: bool) -> Iterator[str]:
         yield f"{paint.sign(False) if each.wrong else '-'} not read: {_flat(each.source)}: {_flat(each.why)}"
     if len(left) > MOST_LEFT and not every:
         yield f"- and {len(left) - MOST_LEFT} more not read (--all names them)"
+    if log.runs:
+        yield f"- {log.tab}"
     if log.commands:
         yield "next:"
         yield from (f"  {command}" for command in log.commands)

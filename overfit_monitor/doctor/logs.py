@@ -100,6 +100,7 @@ class Log(Record):
         files: Number of files that were looked at.
         runs: The runs in it.
         left: Files that are not read.
+        tab: What TensorBoard's tab makes of it.
         commands: What to type next.
     """
 
@@ -107,6 +108,7 @@ class Log(Record):
     files: int
     runs: tuple[RunInLog, ...]
     left: tuple[FileLeft, ...]
+    tab: str
     commands: tuple[str, ...]
 
     @property
@@ -128,7 +130,15 @@ def look_at_log(path: str, *, policies: Policies | None = None, names: Names | N
     told = tuple(_run(run, policies or Policies(), names) for run in runs)
     left = [FileLeft(source=problem.source, why=problem.message, wrong=True) for problem in problems]
     left += islice(_passed_over(files, runs, {each.source for each in left}), MOST_LEFT)
-    return Log(path=path, files=len(files), runs=told, left=tuple(left), commands=tuple(_commands(path, told)))
+    commands = tuple(_commands(path, told))
+    return Log(path=path, files=len(files), runs=told, left=tuple(left), tab=_tab(files), commands=commands)
+
+
+def _tab(files: Sequence[Found]) -> str:
+    events = sum(found.looks_like_events for found in files)
+    if not events:
+        return "TensorBoard shows nothing of it: there is no event file, and it reads no others."
+    return f"TensorBoard's tab shows the runs of {events} event file(s)."
 
 
 def _files(path: str) -> list[Found]:

@@ -16,12 +16,12 @@ from typing import IO, Final, final
 from overfit_monitor.errors import UsageError
 from overfit_monitor.following.news import News
 from overfit_monitor.following.process import OtherProcess
-from overfit_monitor.records import Diagnosis
 from overfit_monitor.reports.base import printable
 from overfit_monitor.webhook import Webhook, WebhookError, message
 
 PREFIX: Final = "OVERFIT_MONITOR_"
 FIRST_LINE: Final = "overfit-monitor: stop"
+_STANDARD_ERROR: Final = 2  # standard output is for the report
 _OURS: Final = ("PYDANTIC_DISABLE_PLUGINS", "__all__")
 LAST_WAIT: Final = 10.0
 
@@ -77,7 +77,7 @@ class RunCommand(Act):
                 self._words,
                 shell=self._shell,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL if self._quiet else None,
+                stdout=subprocess.DEVNULL if self._quiet else _STANDARD_ERROR,
                 stderr=told,
                 env=_without_ours(os.environ) | environment(news),
             )
@@ -121,8 +121,8 @@ class SendMessage(Act):
     def take(self, news: News) -> Iterator[str]:
         """Send a message."""
         if news.run is not None:
-            diagnosis = Diagnosis(**{name: getattr(news.run.checked, name) for name in Diagnosis.model_fields})
-            yield from _tried(lambda: self._hook.send(message(news.kind, diagnosis, news.text)))
+            content = message(news.kind, news.run.checked, news.text)
+            yield from _tried(lambda: self._hook.send(content))
 
     def tell(self) -> Iterator[str]:
         """Say what the server did not take."""

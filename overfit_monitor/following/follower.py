@@ -22,10 +22,11 @@ from tempfile import TemporaryDirectory
 from typing import Final, Literal, final
 
 from overfit_monitor.check import examine, remarks
+from overfit_monitor.columns import Points
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.facts import Facts
 from overfit_monitor.following.files import Mark, copy_of_whole_lines, is_remote, marks, torn
-from overfit_monitor.following.growing import GrowingRun, Points
+from overfit_monitor.following.growing import GrowingRun
 from overfit_monitor.following.kept import Kept
 from overfit_monitor.gate import conclude
 from overfit_monitor.policy import Policies
@@ -35,6 +36,7 @@ from overfit_monitor.reports.base import CheckedRun, CheckResult, Unjudged
 from overfit_monitor.reports.sketch import Sketch, sketch
 
 SETTLED: Final = 5.0
+DOCUMENTS: Final = frozenset({"json-records", "keras-history", "notebook"})  # written anew, and not line by line
 State = Literal["there", "being written", "gone"]
 Key = tuple[str, int]  # the source, and which run in it: names change when another file has the same
 
@@ -65,8 +67,7 @@ class FollowedRun:
     @property
     def curve(self) -> Sketch:
         """The validation curve as a few columns."""
-        steps, values = [step for step, _ in self.val], [value for _, value in self.val]
-        return sketch(steps, values, mode=self.checked.metrics.mode)
+        return sketch(self.val.steps, self.val.values, mode=self.checked.metrics.mode)
 
     @property
     def name(self) -> str:
@@ -188,6 +189,11 @@ class Follower:
         problems: list[Problem] = []
         for source in unfinished:
             named = [run for run in runs if run.source == source]
+            if named[0].reader in DOCUMENTS:
+                fresh = self._fresh(source)
+                whole += [] if fresh else named
+                problems += [Problem(source, "it is being written")] if fresh else []
+                continue
             with TemporaryDirectory() as folder:
                 read, why = self._read_copy(sources[source], Path(folder))
             whole += [replace(run, name=now.name, source=source) for run, now in zip(read, named, strict=False)]
@@ -218,14 +224,19 @@ class Follower:
         """Return what could not be read, without what was read before and is being written anew."""
         errors = []
         for problem in problems:
-            was = {key: run for key, run in self._runs.items() if key[0] == problem.source and run.state != "gone"}
-            changed = self._changed.get(Path(problem.source))
-            if was and not last and changed is not None and self._clock() - changed < SETTLED:
+            if not last and self._fresh(problem.source):
+                was = {key: run for key, run in self._runs.items() if key[0] == problem.source}
                 found |= {key: replace(run, state="being written") for key, run in was.items()}
                 self._waiting = True
             else:
                 errors.append(Unjudged(source=problem.source, message=problem.message))
         return errors
+
+    def _fresh(self, source: str) -> bool:
+        """Return whether a file that was read before changed so lately that it may be written anew just now."""
+        known = any(key[0] == source and run.state != "gone" for key, run in self._runs.items())
+        changed = self._changed.get(Path(source))
+        return known and changed is not None and self._clock() - changed < SETTLED
 
     def _keep_gone(self, found: dict[Key, FollowedRun], errors: list[Unjudged]) -> list[Unjudged]:
         """Keep the runs whose file is gone: what they said still holds of the training. Return the other errors."""

@@ -172,9 +172,8 @@ def _verdict(shown: _Shown) -> Text:
 
 
 def _sparkline(shown: _Shown) -> Text:
-    steps, values = zip(*shown.run.val, strict=True) if shown.run.val else ((), ())
-    width = 20 if shown.width >= 110 else 12
-    drawn = bars(sketch(steps, values, mode=shown.run.checked.metrics.mode, width=width))
+    val, width = shown.run.val, 20 if shown.width >= 110 else 12
+    drawn = bars(sketch(val.steps, val.values, mode=shown.run.checked.metrics.mode, width=width))
     return Text("".join(drawn), _INKS["val"])
 
 

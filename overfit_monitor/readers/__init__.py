@@ -7,55 +7,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol, final
+from typing import Any, final
 
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.readers.base import Problem, Reader, Run, printable
-from overfit_monitor.readers.console import ConsoleLog
+from overfit_monitor.readers.catalogue import CATALOGUE, LAST_RESORT, SPREAD, Entry, Offered
 from overfit_monitor.readers.conventions import current
-from overfit_monitor.readers.csv_table import CsvTable
-from overfit_monitor.readers.dvclive import DvcLive
 from overfit_monitor.readers.installed import NEEDS_TENSORBOARD, InstalledReaders
-from overfit_monitor.readers.journal import JournalReader
-from overfit_monitor.readers.json_lines import JsonLines
-from overfit_monitor.readers.json_records import JsonRecords
-from overfit_monitor.readers.keras_history import KerasHistory
-from overfit_monitor.readers.long_table import LongTable
-from overfit_monitor.readers.mlflow_files import MlflowFiles
-from overfit_monitor.readers.mlflow_sqlite import MlflowSqlite
-from overfit_monitor.readers.notebook import Notebook
 from overfit_monitor.readers.pairing import Names, mode_of
-from overfit_monitor.readers.refused import Refused
 from overfit_monitor.readers.sources import Source, opened
 from overfit_monitor.readers.walk import Found, find, why_unknown
-from overfit_monitor.readers.wandb_offline import WandbOffline
-from overfit_monitor.readers.wandb_table import WandbTable
 
-__all__ = ["CATALOGUE", "LAST_RESORT", "SPREAD", "Problem", "Reader", "Run", "read_runs"]
-
-
-class _MakesReader(Protocol):
-    def __call__(self, *, names: Names | None) -> Reader: ...
-
-
-# The first that recognizes a file reads it; the readers of installed integrations come after these.
-CATALOGUE: tuple[_MakesReader, ...] = (
-    JournalReader,
-    WandbOffline,
-    MlflowSqlite,
-    Refused,
-    Notebook,
-    JsonRecords,
-    KerasHistory,
-    JsonLines,
-    WandbTable,
-    LongTable,
-    CsvTable,
-)
-# Asked before those: one run is spread over many files, which are read together.
-SPREAD: tuple[_MakesReader, ...] = (MlflowFiles, DvcLive)
-# What a person saw on the screen, read below a folder only where nothing better lies there.
-LAST_RESORT: tuple[_MakesReader, ...] = (ConsoleLog,)
+__all__ = ["CATALOGUE", "LAST_RESORT", "SPREAD", "Entry", "Problem", "Reader", "Run", "read_runs"]
 
 
 # Reads the files at these paths, which were found below a folder, as the reader does.
@@ -82,7 +45,9 @@ def read_runs(
     Returns:
         The runs, no two with the same name, and what could not be read.
     """
-    core, spread, last = (tuple(make(names=names) for make in readers) for readers in (CATALOGUE, SPREAD, LAST_RESORT))
+    core, spread, last = (
+        tuple(Offered(entry, names) for entry in entries) for entries in (CATALOGUE, SPREAD, LAST_RESORT)
+    )
     reading = _Reading(core, spread, last, InstalledReaders(names), read or _read)
     for path in paths:
         with opened(path) as source:
@@ -96,9 +61,9 @@ def read_runs(
 @final
 @dataclass(slots=True)
 class _Reading:
-    core: Sequence[Reader]
-    spread: Sequence[Reader]
-    last: Sequence[Reader]
+    core: Sequence[Offered]
+    spread: Sequence[Offered]
+    last: Sequence[Offered]
     installed: InstalledReaders
     read: Read
     runs: list[Run] = field(default_factory=list)
@@ -198,8 +163,8 @@ def _read(reader: Reader, paths: Sequence[Path], root: Path) -> Iterable[Run]:
     return reader.read(paths, root)
 
 
-def _first(readers: Iterable[Reader], found: Found) -> Reader | None:
-    return next((reader for reader in readers if reader.recognizes(found.path, found.head)), None)
+def _first(offered: Iterable[Offered], found: Found) -> Reader | None:
+    return next((one.reader for one in offered if one.recognizes(found.path, found.head)), None)
 
 
 def _told_settings(run: Run) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from typing import BinaryIO, Final, final
 
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable, run_name
+from overfit_monitor.readers.lines import number_of
 from overfit_monitor.readers.numbers import numbers_in
 from overfit_monitor.readers.pairing import Names
-from overfit_monitor.readers.series import number_of
 from overfit_monitor.readers.table import Table, looks_like_log
 
 SUFFIXES = frozenset({".csv", ".tsv"})

@@ -7,8 +7,8 @@ from typing import Any, Final, final
 
 from overfit_monitor.readers.conventions import current
 from overfit_monitor.readers.json_file import number
+from overfit_monitor.readers.lines import number_of
 from overfit_monitor.readers.pairing import is_rate, place, split_of
-from overfit_monitor.readers.series import number_of
 from overfit_monitor.readers.table import plain_name
 
 # Comet, Aim, TensorBoard's data frames and pandas' melt; compared as `plain_name` writes them.

@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
-from urllib.parse import quote
 
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable
@@ -92,6 +91,7 @@ class _Found:
 
 def _query(path: Path, found: _Found) -> None:
     import sqlite3
+    from urllib.parse import quote
 
     wal = path.with_name(path.name + "-wal")
     if wal.is_file() and wal.stat().st_size:

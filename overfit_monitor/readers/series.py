@@ -47,15 +47,6 @@ def step_of(text: str | float) -> int | None:
     return value if abs(value) < LARGEST_STEP else None
 
 
-def number_of(text: str) -> float | None:
-    """Return the number a text is, None where it is none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return None if "_" in text else value  # Python reads 1_0 as ten, and no tool writes it
-
-
 def _counted(series: Mapping[str, Points]) -> tuple[Mapping[str, Points], bool]:
     if (
         len({step for points in series.values() for step, _ in points}) > 1

@@ -11,11 +11,10 @@ from typing import final
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable, run_name
 from overfit_monitor.readers.conventions import current
-from overfit_monitor.readers.lines import Faults, lines_of
+from overfit_monitor.readers.lines import Faults, lines_of, number_of
 from overfit_monitor.readers.long_table import MOST_CELLS, records_of, split_cells
 from overfit_monitor.readers.pairing import Names
 from overfit_monitor.readers.rows import Row, run_of_rows
-from overfit_monitor.readers.series import number_of
 from overfit_monitor.readers.table import names_metric, plain_name
 
 _COLUMN = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<band>__MIN|__MAX)?")

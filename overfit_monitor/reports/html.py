@@ -90,7 +90,7 @@ def as_script(data: Mapping[str, Any]) -> str:
 
 def _compared(runs: Sequence[ShownRun], most: int) -> dict[str, Any]:
     """Return the comparison of the runs, with every pair of them rather than each with the best alone."""
-    content = payload.compare(runs) if runs else {"schema_version": 1, "runs": []}
+    content: dict[str, Any] = payload.compare(runs) if runs else {"schema_version": 1, "runs": []}
     measured = {run.name: run.measured for run in runs}
     for row in content["runs"]:
         row["series"] = {split: _thinned(curve, most) for split, curve in row["series"].items()}
@@ -141,7 +141,7 @@ def _document(data: Mapping[str, Any], errors: Sequence[Unjudged], when: datetim
         '<div class="report-notes">',
         *_unread(errors),
         *_left_out(data["left_out"]),
-        '<p id="failed" class="notice" hidden>This browser cannot show the plots: it takes one of 2023 or later.</p>',
+        '<p id="failed" class="notice" hidden>This browser cannot show the plots: it takes one of 2024 or later.</p>',
         "</div>",
         "<noscript>",
         *_heading(data, when),

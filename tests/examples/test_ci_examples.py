@@ -146,6 +146,3 @@ def test_dvc_fails_where_a_run_overfits(tmp_path):
     assert failed.returncode != 0
     assert "failed to reproduce 'overfit'" in failed.stderr
     assert "overfitting" in failed.stdout
-    params = "n_train: 1000\nhidden_units: 32\nlearning_rate: 0.001\nepochs: 30\n"
-    (folder / "params.yaml").write_text(params)
-    assert run(["dvc", "repro"], folder).returncode == 0

@@ -240,6 +240,16 @@ class TestTrace:
             if not margin < 1e-9:
                 assert passes == (measured.level >= found.level[i]), i
 
+    @pytest.mark.parametrize("n", [4095, 4097, 9000])
+    @pytest.mark.parametrize("gaps", [False, True])
+    def test_long_runs_are_judged_as_means_here_too(self, n, gaps):
+        given = observations(n, turn=n // 3, rise=1.0 / n)
+        if gaps:
+            given = [o if i % 97 else o.model_copy(update={"val": {"loss": math.nan}}) for i, o in enumerate(given)]
+        diagnosis = Monitor().replay(given)
+        found = trace(curves_of(given, LOSS), "min", false_alarm_rate=0.05, most=n)
+        assert found.statistic[-1] == pytest.approx(diagnosis.finding("overfitting").evidence["statistic"], rel=1e-9)
+
     def test_a_part_is_that_part_of_the_whole(self):
         curves = curves_of(observations(400, turn=100), LOSS)
         whole = trace(curves, "min", false_alarm_rate=0.05)

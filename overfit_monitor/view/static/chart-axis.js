@@ -111,8 +111,15 @@ export function clockLabels(_, splits, __, ___, apart) {
   let before = "";
   return splits.map((seconds) => {
     const date = new Date(seconds * 1000);
-    const day = date.toLocaleDateString("en-GB", apart > 150 * DAY ? { month: "short", year: "numeric" } : { day: "numeric", month: "short" });
-    const time = date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", ...(apart < 60 ? { second: "2-digit" } : {}) });
+    const day = date.toLocaleDateString(
+      "en-GB",
+      apart > 150 * DAY ? { month: "short", year: "numeric" } : { day: "numeric", month: "short" },
+    );
+    const time = date.toLocaleTimeString("en-GB", {
+      hour: "2-digit",
+      minute: "2-digit",
+      ...(apart < 60 ? { second: "2-digit" } : {}),
+    });
     const shown = apart >= DAY || (before && before !== day) ? day : time;
     before = day;
     return shown;

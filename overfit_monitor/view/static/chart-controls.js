@@ -55,7 +55,10 @@ function isLog(scale, { series }) {
 
 /** @param {{curves: {columns: {values: (number | null)[]}}[]}[]} plots Whether the first has a logarithm. */
 export function isPositive([first]) {
-  return Boolean(first?.curves.length) && first.curves.every(({ columns }) => columns.values.every((value) => value === null || value > 0));
+  return (
+    Boolean(first?.curves.length) &&
+    first.curves.every(({ columns }) => columns.values.every((value) => value === null || value > 0))
+  );
 }
 
 /**
@@ -63,7 +66,9 @@ export function isPositive([first]) {
  * @param {{curves: {columns: {values: (number | null)[]}}[]}[]} plots
  */
 export function spread([{ curves }]) {
-  const values = /** @type {number[]} */ (curves.flatMap(({ columns }) => columns.values.filter((value) => value !== null)));
+  const values = /** @type {number[]} */ (
+    curves.flatMap(({ columns }) => columns.values.filter((value) => value !== null))
+  );
   values.sort((a, b) => a - b);
   return values.length && values[0] > 0 ? values[values.length - 1] / values[values.length >> 1] : 0;
 }
@@ -77,13 +82,40 @@ export function createControls(router, { reset, live }) {
   const axes = choice("X axis", KINDS, (kind) => set({ axis: kind === "step" ? null : kind }));
   const scales = choice("Y axis", { linear: "Linear", log: "Log" }, (scale) => set({ scale }));
   const slider = /** @type {HTMLInputElement} */ (
-    h("input", { type: "range", min: 0, max: MOST_SMOOTH, step: 0.01, "aria-label": "Smoothing", input: slid, change: settled })
+    h("input", {
+      type: "range",
+      min: 0,
+      max: MOST_SMOOTH,
+      step: 0.01,
+      "aria-label": "Smoothing",
+      input: slid,
+      change: settled,
+    })
   );
   const value = h("output", { class: "smooth-value" });
-  const smoothing = h("label", { class: "smoothing", title: "Exponential moving average; the values as logged stay behind it" }, h("span", { class: "quiet" }, "Smoothing"), slider, value);
-  const back = h("button", { type: "button", class: "plain small", title: "Double click or Escape", click: reset }, "Reset zoom");
+  const smoothing = h(
+    "label",
+    { class: "smoothing", title: "Exponential moving average; the values as logged stay behind it" },
+    h("span", { class: "quiet" }, "Smoothing"),
+    slider,
+    value,
+  );
+  const back = h(
+    "button",
+    { type: "button", class: "plain small", title: "Double click or Escape", click: reset },
+    "Reset zoom",
+  );
   const hint = h("span", { class: "quiet hint" }, "Drag to zoom");
-  const element = h("div", { class: "controls", role: "group", "aria-label": "How the curves are drawn" }, axes.element, scales.element, smoothing, h("span", { class: "push" }), hint, back);
+  const element = h(
+    "div",
+    { class: "controls", role: "group", "aria-label": "How the curves are drawn" },
+    axes.element,
+    scales.element,
+    smoothing,
+    h("span", { class: "push" }),
+    hint,
+    back,
+  );
   let waiting = 0;
 
   function slid() {

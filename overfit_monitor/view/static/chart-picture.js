@@ -54,7 +54,10 @@ export function pictureOf(panel, { run, verdict, look }) {
  */
 function labelsOf(chart, look, ctx) {
   const [left, width] = [chart.bbox.left / devicePixelRatio, chart.bbox.width / devicePixelRatio];
-  const groups = Map.groupBy(look.marked.marks.filter((mark) => KINDS[mark.kind].main), (mark) => lineStep(mark, look.marked));
+  const groups = Map.groupBy(
+    look.marked.marks.filter((mark) => KINDS[mark.kind].main),
+    (mark) => lineStep(mark, look.marked),
+  );
   return [...groups]
     .map(([at, marks]) => {
       const text = `${[...new Set(marks.map((mark) => KINDS[mark.kind].label))].join(", ")} ${placeOf(marks[0], look.marked)}`;

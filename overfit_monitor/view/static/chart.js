@@ -3,6 +3,7 @@
 import { clockOf } from "./chart-axis.js";
 import { createControls, isPositive, lookOf, spread, WIDE_SPREAD } from "./chart-controls.js";
 import { mayBeThinned, plotsOf, refined } from "./chart-data.js";
+import { handle } from "./chart-keys.js";
 import { pictureOf } from "./chart-picture.js";
 import { describe, keyPoints, summaryOf } from "./chart-text.js";
 import { explanation, readoutCard } from "./chart-card.js";
@@ -21,7 +22,6 @@ import { createTooltip } from "./tooltip.js";
 
 const NEAR = 5;
 const SETTLED_MS = 180;
-const STRETCH = 1.6;
 
 /**
  * @param {Pick<import("./shell.js").Context, "source" | "router"> & {run: string, detail: RunDetail}} context
@@ -50,7 +50,10 @@ export function createCharts({ source, router, run, detail }) {
   const tooltip = createTooltip(body);
   const strip = createStrip((marks, label) => {
     if (!label) return tooltip.hide();
-    const [x, y] = [label.offsetLeft + strip.element.offsetLeft, strip.element.offsetTop + label.offsetTop + label.offsetHeight];
+    const [x, y] = [
+      label.offsetLeft + strip.element.offsetLeft,
+      strip.element.offsetTop + label.offsetTop + label.offsetHeight,
+    ];
     tooltip.show(x, y + 4, explanation(marks));
   });
   const on = { hover, select, reset, toggle, save, drawn };
@@ -58,7 +61,11 @@ export function createCharts({ source, router, run, detail }) {
   /** @param {import("./chart-controls.js").Look | null} before */
   function looked(before) {
     const marks = marksOf(whole);
-    const marked = before?.marked ?? { marks, range: onsetRange(whole.diagnosis, marks), onset: whole.diagnosis.onset_step };
+    const marked = before?.marked ?? {
+      marks,
+      range: onsetRange(whole.diagnosis, marks),
+      onset: whole.diagnosis.onset_step,
+    };
     return lookOf(router.state(), whole, marked, clock, before);
   }
 
@@ -105,8 +112,7 @@ export function createCharts({ source, router, run, detail }) {
   /** @param {Panel} panel */
   function added(panel) {
     if (panel.plot.id === "losses") panel.frame(strip.element, key);
-    panel.canvas.addEventListener("keydown", (event) => pressed(panel, event));
-    panel.canvas.addEventListener("wheel", (event) => wheeled(panel, event), { passive: false });
+    handle(panel, { select, reset, arrived });
     panel.canvas.addEventListener("blur", () => left(panel));
     return panel;
   }
@@ -132,7 +138,9 @@ export function createCharts({ source, router, run, detail }) {
     if (place < 0 || !panel.chart) return tooltip.hide();
     const { chart } = panel;
     const step = look.axis.stepAt(chart.posToVal(place, "x"));
-    const marks = look.marked.marks.filter((mark) => Math.abs(chart.valToPos(look.axis.place(lineStep(mark, look.marked)), "x") - place) <= NEAR);
+    const marks = look.marked.marks.filter(
+      (mark) => Math.abs(chart.valToPos(look.axis.place(lineStep(mark, look.marked)), "x") - place) <= NEAR,
+    );
     const { x, y } = placeIn(panel, place);
     tooltip.show(x, y, ...readoutCard([...panels.values()], panel, step, marks, clock, look));
   }
@@ -144,6 +152,11 @@ export function createCharts({ source, router, run, detail }) {
   function placeIn(panel, place) {
     const [own, over] = [body.getBoundingClientRect(), panel.chart.over.getBoundingClientRect()];
     return { x: over.left - own.left + place, y: over.top - own.top + 8 };
+  }
+
+  /** @param {number} place Where a key has moved the cursor to, in the axis' own units. */
+  function arrived(place) {
+    said.textContent = describe([...panels.values()], look.axis.stepAt(place), look);
   }
 
   /** @param {Panel} panel */
@@ -190,58 +203,6 @@ export function createCharts({ source, router, run, detail }) {
   async function save(panel) {
     const blob = await pictureOf(panel, { run, verdict: whole.diagnosis.verdict, look });
     if (blob) saveBlob(`${fileName(run)}-${panel.plot.id}.png`, blob);
-  }
-
-  /**
-   * The arrows walk along the points, plus and minus zoom.
-   * @param {Panel} panel
-   * @param {KeyboardEvent} event
-   */
-  function pressed(panel, event) {
-    const { chart } = panel;
-    if (!chart || event.ctrlKey || event.metaKey || event.altKey) return;
-    const [places] = chart.data;
-    const inside = places.flatMap((/** @type {number} */ x, /** @type {number} */ i) => (x >= chart.scales.x.min && x <= chart.scales.x.max ? [i] : []));
-    const now = inside.indexOf(chart.cursor.idx ?? -1);
-    const last = inside.length - 1;
-    const far = Math.max(1, Math.round(inside.length / 20));
-    const wanted = { ArrowRight: now + 1, ArrowLeft: now < 0 ? last : now - 1, PageDown: now + far, PageUp: now < 0 ? last : now - far, Home: 0, End: last }[event.key];
-    if (wanted !== undefined && last >= 0) {
-      const place = places[inside[Math.min(Math.max(wanted, 0), last)]];
-      chart.setCursor({ left: chart.valToPos(place, "x"), top: 10 });
-      said.textContent = describe([...panels.values()], look.axis.stepAt(place), look);
-    } else if (event.key === "+" || event.key === "-") {
-      zoom(panel, chart.cursor.left >= 0 ? chart.cursor.left : chart.over.clientWidth / 2, event.key === "+" ? 1 / STRETCH : STRETCH);
-    } else {
-      return;
-    }
-    event.preventDefault();
-    event.stopPropagation();
-  }
-
-  /**
-   * With Ctrl, as a pinch is told too; without it, the page is scrolled.
-   * @param {Panel} panel
-   * @param {WheelEvent} event
-   */
-  function wheeled(panel, event) {
-    if (!event.ctrlKey || !panel.chart) return;
-    event.preventDefault();
-    zoom(panel, event.clientX - panel.chart.over.getBoundingClientRect().left, event.deltaY < 0 ? 1 / STRETCH : STRETCH);
-  }
-
-  /**
-   * @param {Panel} panel
-   * @param {number} at Pixel that stays where it is.
-   * @param {number} factor
-   */
-  function zoom(panel, at, factor) {
-    const { min, max } = panel.chart.scales.x;
-    const [places] = panel.chart.data;
-    const fixed = panel.chart.posToVal(at, "x");
-    const [from, to] = [fixed - (fixed - min) * factor, fixed + (max - fixed) * factor];
-    if (from <= places[0] && to >= places[places.length - 1]) reset();
-    else select(Math.max(from, places[0]), Math.min(to, places[places.length - 1]));
   }
 
   /** Asks for the points of a stretch where those that are there may have been thinned. */
@@ -291,8 +252,16 @@ export function createCharts({ source, router, run, detail }) {
     },
     /** @type {import("./help.js").Key[]} */
     keys: [
-      { keys: ["p"], does: "Read the plot point by point, with ← and →", run: () => panels.get("losses")?.canvas.focus() },
-      { keys: ["l"], does: "Linear or logarithmic", run: () => router.change({ scale: look.log ? "linear" : "log" }, { push: false }) },
+      {
+        keys: ["p"],
+        does: "Read the plot point by point, with ← and →",
+        run: () => panels.get("losses")?.canvas.focus(),
+      },
+      {
+        keys: ["l"],
+        does: "Linear or logarithmic",
+        run: () => router.change({ scale: look.log ? "linear" : "log" }, { push: false }),
+      },
       { keys: ["0"], does: "Show the whole run", run: reset },
     ],
     save: () => [...panels.values()].reduce((done, panel) => done.then(() => save(panel)), Promise.resolve()),

@@ -21,7 +21,9 @@ export function pairing({ tags, choices, exact, exact_possible: possible }, { so
     ["max", "higher is better"],
   ]);
   const mode = select("Better is", modes, state.mode ?? AS_NAMED);
-  const all = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox", checked: exact && state.exact !== undefined }));
+  const all = /** @type {HTMLInputElement} */ (
+    h("input", { type: "checkbox", checked: exact && state.exact !== undefined })
+  );
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     const named = val.value === tags.val && train.value === (tags.train ?? AS_NAMED) && state.val === undefined;
@@ -40,12 +42,17 @@ export function pairing({ tags, choices, exact, exact_possible: possible }, { so
       h("label", {}, h("span", {}, "Validation"), val),
       h("label", {}, h("span", {}, "Train"), train),
       h("label", {}, h("span", {}, "Direction"), mode),
-      possible && h("label", { class: "check" }, all, h("span", {}, "Read every point of the log, not TensorBoard's sample")),
+      possible &&
+        h("label", { class: "check" }, all, h("span", {}, "Read every point of the log, not TensorBoard's sample")),
       h(
         "span",
         { class: "row" },
         h("button", { type: "submit", class: "plain" }, "Compare"),
-        h("button", { type: "button", class: "plain", click: again, disabled: !changed && state.exact === undefined }, "As named"),
+        h(
+          "button",
+          { type: "button", class: "plain", click: again, disabled: !changed && state.exact === undefined },
+          "As named",
+        ),
       ),
     ),
   );

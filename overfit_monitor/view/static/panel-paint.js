@@ -12,8 +12,33 @@ export const FONT = 'Roboto, "Helvetica Neue", Arial, sans-serif';
 export const END_LABEL = 84;
 const LINE = 15;
 const INKS = [
-  ...["--paper", "--ink", "--quiet", "--grid", "--line", "--train", "--val", "--probe", "--gap", "--gap-fill", "--like"],
-  ...["--band", "--best", "--onset", "--alarm", "--stop", "--alert", "--learning_rate", "--restart", "--applied", "--tint", "--range", "--over"],
+  ...[
+    "--paper",
+    "--ink",
+    "--quiet",
+    "--grid",
+    "--line",
+    "--train",
+    "--val",
+    "--probe",
+    "--gap",
+    "--gap-fill",
+    "--like",
+  ],
+  ...[
+    "--band",
+    "--best",
+    "--onset",
+    "--alarm",
+    "--stop",
+    "--alert",
+    "--learning_rate",
+    "--restart",
+    "--applied",
+    "--tint",
+    "--range",
+    "--over",
+  ],
   ...[...Array(10).keys()].flatMap((i) => [`--run-${i}`, `--run-${i}-soft`]),
 ];
 
@@ -74,7 +99,8 @@ function paintBand(u, ctx, { plot: { band }, look, palette }) {
   if (!band || look.hidden.has("band") || look.hidden.has("val")) return;
   const bottom = u.bbox.top + u.bbox.height;
   const x = (/** @type {number} */ i) => u.valToPos(look.axis.place(band.steps[i]), "x", true);
-  const y = (/** @type {number | null} */ value) => (value === null ? null : look.log && value <= 0 ? bottom : u.valToPos(value, "y", true));
+  const y = (/** @type {number | null} */ value) =>
+    value === null ? null : look.log && value <= 0 ? bottom : u.valToPos(value, "y", true);
   ctx.fillStyle = palette["--band"];
   /** @type {number[]} */
   let stretch = [];
@@ -172,7 +198,8 @@ function nameEnds(u, { plot, look, palette }) {
     if (look.hidden.has(curve.id)) return [];
     const column = u.data[look.weight > 0 && curve.smooths ? plot.curves.length + i + 1 : i + 1];
     const at = column.findLastIndex(
-      (/** @type {unknown} */ value, /** @type {number} */ j) => typeof value === "number" && u.data[0][j] <= u.scales.x.max,
+      (/** @type {unknown} */ value, /** @type {number} */ j) =>
+        typeof value === "number" && u.data[0][j] <= u.scales.x.max,
     );
     if (at < 0) return [];
     const y = u.valToPos(column[at], "y", true);

@@ -237,8 +237,7 @@ def open_tab(browser: Any, server: Server, anchor: str = "#overfit_monitor") -> 
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("dialog", lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     page.goto(server.address + anchor)
-    page.wait_for_selector('iframe[src*="plugin_entry"]')
-    frame = next(frame for frame in page.frames if "plugin_entry" in frame.url)
+    frame = page.wait_for_selector('iframe[src*="plugin_entry"]').content_frame()
     frame.wait_for_selector(".overview, .run-view .summary, .compare-view")
     return Tab(page, frame, server, problems)
 

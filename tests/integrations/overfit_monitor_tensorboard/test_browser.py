@@ -253,11 +253,11 @@ def test_run_explains_itself_in_both_themes(tab: real.Tab) -> None:
         tab.theme(theme)
         tab.open(real.WATCHED)
         tab.frame.wait_for_selector(".marker-label")
-        alarm = tab.server.get(f"{real.PLUGIN}/run?run={quote(real.WATCHED)}")["diagnosis"]["alarm_step"]
+        best = tab.server.get(f"{real.PLUGIN}/run?run={quote(real.WATCHED)}")["diagnosis"]["best_step"]
         plot = tab.frame.locator("[data-plot=losses] .u-over")
         box = plot.bounding_box()
-        plot.hover(position={"x": box["width"] * alarm / (real.EPOCHS - 1), "y": 0.3 * box["height"]})
-        expect(tab.frame.locator(".tooltip")).to_contain_text("could have been told")
+        plot.hover(position={"x": box["width"] * best / (real.EPOCHS - 1), "y": 0.3 * box["height"]})
+        expect(tab.frame.locator(".tooltip")).to_contain_text("the checkpoint to keep")
         tab.shoot(f"run-{theme.lower()}")
         tab.home()
     tab.theme("Light")

@@ -146,6 +146,7 @@ def test_card_explains_what_is_pointed_at_in_every_plot(view: View) -> None:
         card = view.page.locator(".tooltip")
         expect(card).to_contain_text(f"Step {best}")
         expect(card).to_contain_text("the checkpoint to keep")
+        expect(card).not_to_contain_text("NaN")
     value = detail["series"]["val"]["values"][detail["series"]["val"]["steps"].index(best)]
     assert float(view.values()["val"]) == pytest.approx(value, rel=1e-3)
     cursors = view.page.locator(".u-cursor-x").evaluate_all("all => all.map(c => c.style.transform)")
@@ -375,8 +376,9 @@ def test_hostile_texts_stay_texts(view: View) -> None:
     assert view.page.locator("h1").inner_text() == HOSTILE
     view.page.get_by_text("Compare other curves").click()
     assert HOSTILE in view.page.get_by_label("Train curve").locator("option").all_inner_texts()
+    expect(view.page.locator("[data-plot=losses] [data-curve=train]")).to_contain_text(HOSTILE)
     view.point(0.5)
-    expect(view.page.locator(".tooltip")).to_contain_text(HOSTILE)
+    expect(view.page.locator(".tooltip")).to_contain_text("val <b>")
     view.expect_clean()
 
 

@@ -165,6 +165,12 @@ def test_a_damaged_file_is_judged_as_far_as_it_can_be_read_and_says_so(serve, lo
     found = client.get(f"{PLUGIN}/run?run=run&exact=true").json
     assert len(found["series"]["val"]["steps"]) >= 59
     assert any("is damaged or cut off and was skipped" in note for note in found["diagnosis"]["notes"])
+    assert not client.get(f"{PLUGIN}/run?run=run").json["diagnosis"]["notes"]  # it may still be written to
+    os.utime(path, (1e9, 1e9))
+    sample = serve(tmp_path, damaged=True).get(f"{PLUGIN}/run?run=run").json
+    assert sample["series"]["val"]["steps"][-1] < 59
+    assert sample["diagnosis"]["notes"][0].startswith("TensorBoard stops at the damage, so the end of train_loss")
+    assert "is damaged or cut off and was skipped" in sample["diagnosis"]["notes"][1]
 
 
 def test_what_lies_outside_is_not_read(serve, logs, tmp_path):

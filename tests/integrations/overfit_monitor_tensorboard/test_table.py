@@ -1,5 +1,6 @@
 """The table of runs judges again what changed, and nothing else, apart from the requests."""
 
+import json
 import threading
 import time
 from types import SimpleNamespace
@@ -251,3 +252,18 @@ def test_a_run_in_full_is_judged_once(provider, backend, monkeypatch):
     assert part["series"]["val"]["steps"] == list(range(10, 20))
     assert backend.run(None, "", "a", Wish()) == before
     assert provider.read.count("a") == 0
+
+
+def test_a_hostile_record_is_shown_as_what_it_is(provider, backend):
+    """What stands in a log is not trusted: it may say anything, but must not break an answer."""
+    finding = {"id": "x" * 999, "severity": "error", "message": "<b>&", "step": 10**30, "evidence": {"a": float("nan")}}
+    change = {"id": "y", "step": -(10**30), "after": {"deep": [{"a": [float("inf")]}]}}
+    example = {"split": "val", "index": 0, "name": "</script>", "loss": float("nan")}
+    told = {"alerts": [finding], "applied": [change], "examples": {"step": 1, "best_step": 0, "worst": [example]}}
+    provider.record("b", 1, step=20, metrics={"val": "nowhere"}, settings={"patience": -5}, **told)
+    rows = {row["run"]: row for row in asked(backend)["runs"]}
+    found = backend.run(None, "", "b", Wish())
+    assert json.dumps([rows, found], allow_nan=False)
+    assert (rows["b"]["verdict"], rows["b"]["alerts"]) == ("overfitting", 1)
+    assert found["alerts"][0]["evidence"] == {"a": None}
+    assert found["examples"]["worst"][0]["loss"] is None

@@ -386,3 +386,14 @@ def test_long_names_of_examples_are_cut_in_the_record():
     text = markdown(_state(examples=tables))
     assert "- the highest validation losses at step 1:" in text
     assert "    - example 7: loss 1" in text
+
+
+def test_losses_that_are_no_numbers_do_not_cost_the_record():
+    from overfit_monitor.example_tables import ClassRow, Example, ExampleTables
+
+    broken = Example(split="val", index=0, loss=math.nan, best_loss=0.5)
+    tables = ExampleTables(step=1, best_step=0, worst=(broken,), classes=(ClassRow(label=0, n=1, loss=math.inf),))
+    stop = StopDecision(rule="evidence", step=1, value=math.inf, message="m")
+    found = decode(encode(_state(alerts=1, examples=tables, stop=stop)))
+    assert math.isnan(found.examples.worst[0].loss)
+    assert (found.examples.classes[0].loss, found.stop.value, len(found.alerts)) == (math.inf, math.inf, 1)

@@ -21,7 +21,7 @@ def environment(versions, points=(POINT,)):
 
 
 def test_all_is_fine():
-    found = environment({"torch": "2.6.0+cu124"})
+    found = environment({"torch": "2.6.0+cu124", "scipy": "1.12"})
     assert found.troubles == ()
     assert {package.name: package.version for package in found.packages}["torch"] == "2.6.0+cu124"
     assert {package.name for package in found.packages if package.extra is None} == {"numpy", "scipy", "pydantic"}
@@ -33,6 +33,7 @@ def test_all_is_fine():
         ({"numpy": "1.24.4"}, "numpy: it is older than 1.26, the oldest that is supported: pip install --upgrade"),
         ({"scipy": None}, "scipy: it is not installed, and the core needs it"),
         ({"torch": "1.13.1"}, 'torch: it is older than 2.4, the oldest that is supported: pip install --upgrade "o'),
+        ({"scipy": "1.11.4"}, "scipy: it is older than 1.12"),
         ({"tensorboard": "2.20.0", "setuptools": "82.0.1"}, "tensorboard 2.20.0 does not start with setuptools 82.0.1"),
     ],
 )
@@ -124,7 +125,9 @@ def test_a_sampled_log():
     with Monitor(sinks={"tensorboard": sink}) as monitor:
         for step in range(1100):
             monitor.log(step=step, train={"loss": 1.0}, val={"loss": 1.0})
-    (run,) = look_at_log("tb").runs
+    log = look_at_log("tb")
+    (run,) = log.runs
+    assert log.tab == "TensorBoard's tab shows the runs of 1 event file(s)."
     assert any("TensorBoard keeps a sample of 1,000 points" in hint for hint in run.hints)
 
 
@@ -135,6 +138,7 @@ def test_the_text(capsys):
     for told in (
         "✓ numpy",
         "compared: val_loss with train_loss, lower is better",
+        "TensorBoard shows nothing of it: there is no event file",
         "✗ odd",
         "not judged: no validation metric was found",
         "  overfit-monitor check odd.csv --val 'held out' --train train_loss",

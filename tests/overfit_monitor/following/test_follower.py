@@ -126,7 +126,7 @@ def test_what_was_analyzed_is_not_analyzed_again(tmp_path, monkeypatch, clock):
     for end in (10, 11, 40):
         log.write_text("".join(lines[:end]), encoding="utf-8")
         follower.look()
-    assert taken == list(range(39))
+    assert taken == list(range(9, 39))  # the first nine were taken in as columns
 
 
 def test_a_nan_is_like_itself(tmp_path, clock):
@@ -187,7 +187,7 @@ def test_a_file_that_is_being_written_anew_is_given_time(tmp_path, clock):
     look = follower.look()
     assert (look.result.runs, look.result.errors, look.runs[0].state) == (before, (), "being written")
     clock.now += SETTLED
-    assert "the file is cut off" in follower.look().result.errors[0].message
+    assert follower.look().result == check([log])
     assert follower.look() is None
     assert follower.finish().result == check([log])
 

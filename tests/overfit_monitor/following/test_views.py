@@ -82,7 +82,7 @@ def test_lines_are_one_line_each_and_safe(tmp_path):
     run = followed(curves.overfit(60), tmp_path)
     Lines(out).show(look_at(run), [News("alarm", "worse\nby \x1b[31m10%", run), News("unread", "x.csv: is empty")])
     lines = [line[9:] for line in out.getvalue().splitlines()]
-    assert lines == ["run: ALARM: worse by  [31m10%", "cannot be read: x.csv: is empty"]
+    assert lines == ["run: ALARM: worse by  [31m10%", "cannot read x.csv: is empty"]
 
 
 def test_lines_say_how_it_stands_once_in_a_while(tmp_path):

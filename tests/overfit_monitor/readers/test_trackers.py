@@ -92,6 +92,15 @@ def test_metrics_of_mlflow_logged_without_a_step_are_counted(put):
     assert run.notes == ("all points were logged at one step: they are counted from 0 instead.",)
 
 
+def test_what_a_run_of_mlflow_keeps_beside_its_metrics_is_passed_over(put):
+    files = dict(mlflow_files())
+    home = next(iter(files)).rpartition("/metrics/")[0]
+    console = SAMPLES["console"]["slurm-4711.out"]
+    folder = put(files | {f"{home}/artifacts/train.txt": console, f"{home}/artifacts/h.json": b'{"val_loss": [1'})
+    runs, problems = read_runs([folder])
+    assert ([run.reader for run in runs], problems) == (["mlflow"], [])
+
+
 def test_damaged_lines_of_mlflow_are_noted(put):
     files = dict(mlflow_files())
     name = next(name for name in files if name.endswith("val_loss"))
