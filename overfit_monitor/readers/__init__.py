@@ -30,7 +30,7 @@ from overfit_monitor.readers.walk import Found, find, why_unknown
 from overfit_monitor.readers.wandb_offline import WandbOffline
 from overfit_monitor.readers.wandb_table import WandbTable
 
-__all__ = ["CATALOGUE", "LAST_RESORT", "SPREAD", "Problem", "Reader", "Run", "read_runs"]
+__all__ = ["CATALOGUE", "LAST_RESORT", "SPREAD", "Batch", "Problem", "Reader", "Run", "distinct", "read_runs", "survey"]
 
 
 class _MakesReader(Protocol):
@@ -73,15 +73,77 @@ def read_runs(paths: Iterable[str | PathLike[str]], *, names: Names | None = Non
     Returns:
         The runs, no two with the same name, and what could not be read.
     """
+    runs: list[Run] = []
+    problems: list[Problem] = []
+    for found in survey(paths, names=names):
+        for each in _read(found):
+            (runs if isinstance(each, Run) else problems).append(each)  # type: ignore[arg-type]  # by the line itself
+    called = distinct([(run.name, run.source) for run in runs])
+    return [
+        run if run.name == name else replace(run, name=name) for run, name in zip(runs, called, strict=True)
+    ], problems
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Files that are read together; reading them can be left to another process.
+
+    Attributes:
+        reader: What reads them.
+        files: The files.
+        root: Folder that was named.
+    """
+
+    reader: Reader
+    files: tuple[Path, ...]
+    root: Path
+
+    def read(self) -> list[Run | Problem]:
+        """Return the runs in the files, and at the end why no more could be read."""
+        found: list[Run | Problem] = []
+        sources = [printable(path) for path in (*self.files, self.root)]
+        try:
+            for run in self.reader.read(self.files, self.root):
+                found.append(run if run.reader else replace(run, reader=self.reader.name))  # noqa: PERF401 - it may raise
+        except OverfitMonitorError as error:
+            found.append(_problem(printable(str(error)), sources))
+        except OSError as error:
+            found.append(Problem(printable(error.filename or sources[0]), error.strerror or str(error)))
+        return found
+
+
+def survey(paths: Iterable[str | PathLike[str]], *, names: Names | None = None) -> list[Batch | Run | Problem]:
+    """Return what there is to read in files and folders, most of it not read yet, in its order.
+
+    Args:
+        paths: As for `read_runs`.
+        names: As for `read_runs`.
+    """
     core, spread, last = (tuple(make(names=names) for make in readers) for readers in (CATALOGUE, SPREAD, LAST_RESORT))
     reading = _Reading(core, spread, last, InstalledReaders(names))
     for path in paths:
         with opened(path) as source:
             if isinstance(source, Problem):
-                reading.problems.append(source)
+                reading.found.append(source)
             else:
                 reading.take(source)
-    return _distinct(reading.runs), reading.problems
+    return reading.found
+
+
+def distinct(runs: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a name for each run, no two the same: its own, or else its source, numbered where that is the same too.
+
+    Args:
+        runs: Name and source of each.
+    """
+    names = Counter(name for name, _ in runs)
+    given: Counter[str] = Counter()
+    called: list[str] = []
+    for own, source in runs:
+        name = own if names[own] == 1 else source
+        given[name] += 1
+        called.append(name if given[name] == 1 else f"{name} #{given[name]}")
+    return called
 
 
 @final
@@ -91,22 +153,20 @@ class _Reading:
     spread: Sequence[Reader]
     last: Sequence[Reader]
     installed: InstalledReaders
-    runs: list[Run] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    found: list[Batch | Run | Problem] = field(default_factory=list)
     _seen: set[Path] = field(default_factory=set)
     _recognized: int = 0
 
     def take(self, source: Source) -> None:
         """Read what is at a place."""
-        runs, problems, recognized = len(self.runs), len(self.problems), self._recognized
+        before, recognized = len(self.found), self._recognized
         self._take_all(source)
-        self.problems += source.problems
-        if self._recognized + len(self.problems) == recognized + problems:
+        self.found += source.problems
+        if self._recognized == recognized and len(self.found) == before:
             where = "no run was found in this folder" if source.wanted is None else "no run was found that matches"
-            self.problems.append(Problem(printable(source.path), where))
-        self.runs[runs:] = map(source.renamed, self.runs[runs:])
-        told = [Problem(source.told(p.source), source.told(p.message)) for p in self.problems[problems:]]
-        self.problems[problems:] = told
+            self.found.append(Problem(printable(source.path), where))
+        if source.shown is not None:  # a copy, which is not there for long
+            self.found[before:] = [_told(each, source) for found in self.found[before:] for each in _read(found)]
 
     def _take_all(self, source: Source) -> None:
         left: list[Found] = []
@@ -114,7 +174,7 @@ class _Reading:
         logs: set[Path] = set()
         for found in find(source.path, source.wanted):
             if isinstance(found, Problem):
-                self.problems.append(found)
+                self.found.append(found)
                 continue
             spread = _first(self.spread, found)
             reader = spread or _first(self.core, found)
@@ -158,22 +218,15 @@ class _Reading:
             elif found.looks_like_events and not self.installed.readers:
                 unread.append(found)
             else:
-                self.problems.append(Problem(printable(found.path), why_unknown(found)))
+                self.found.append(Problem(printable(found.path), why_unknown(found)))
         if unread:
             more = f" ({len(unread) - 1} more of them below {printable(unread[0].root)})" if len(unread) > 1 else ""
-            self.problems.append(Problem(printable(unread[0].path), NEEDS_TENSORBOARD + more))
+            self.found.append(Problem(printable(unread[0].path), NEEDS_TENSORBOARD + more))
         for reader, files in together.values():
             self._read(reader, files)
 
     def _read(self, reader: Reader, files: Sequence[Found]) -> None:
-        sources = [printable(path) for path in (*(found.path for found in files), files[0].root)]
-        try:
-            for run in reader.read([found.path for found in files], files[0].root):
-                self.runs.append(run if run.reader else replace(run, reader=reader.name))
-        except OverfitMonitorError as error:
-            self.problems.append(_problem(printable(str(error)), sources))
-        except OSError as error:
-            self.problems.append(Problem(printable(error.filename or sources[0]), error.strerror or str(error)))
+        self.found.append(Batch(reader, tuple(found.path for found in files), files[0].root))
 
     def _first_time(self, found: Found) -> bool:
         path = found.path.resolve()
@@ -193,13 +246,11 @@ def _problem(message: str, sources: Sequence[str]) -> Problem:
     return Problem(source or sources[0], message.removeprefix(f"{source}: ") if source else message)
 
 
-def _distinct(runs: Sequence[Run]) -> list[Run]:
-    """Return the runs with those of the same name called by their source, and numbered where that is the same too."""
-    names = Counter(run.name for run in runs)
-    given: Counter[str] = Counter()
-    distinct: list[Run] = []
-    for run in runs:
-        name = run.name if names[run.name] == 1 else run.source
-        given[name] += 1
-        distinct.append(replace(run, name=name if given[name] == 1 else f"{name} #{given[name]}"))
-    return distinct
+def _read(found: Batch | Run | Problem) -> Sequence[Run | Problem]:
+    return found.read() if isinstance(found, Batch) else (found,)
+
+
+def _told(found: Run | Problem, source: Source) -> Run | Problem:
+    if isinstance(found, Run):
+        return source.renamed(found)
+    return Problem(source.told(found.source), source.told(found.message))
