@@ -117,7 +117,7 @@ class History:
     def append(self, evaluation: Evaluation) -> None:
         """Add an evaluation whose step is greater than all before it."""
         step, val, train, rate, sampling, others, probe, rates = evaluation
-        if sampling is probe is rates is None and not others and len(self._values) == len(ALWAYS):
+        if sampling is None and probe is None and rates is None and not others and len(self._values) == len(ALWAYS):
             self._append(step, val, train, rate)
             return
         row = {"val": val, "train": math.nan if train is None else train, "rate": math.nan if rate is None else rate}

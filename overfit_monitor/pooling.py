@@ -36,12 +36,12 @@ class Sum(NamedTuple):
     """Finite values added up, and how many those were."""
 
     total: float = 0.0
-    count: int = 0
+    n: int = 0
 
     @property
     def mean(self) -> float:
         """Their mean, NaN without any."""
-        return self.total / self.count if self.count else math.nan
+        return self.total / self.n if self.n else math.nan
 
 
 class Pool(NamedTuple):
@@ -70,7 +70,7 @@ class Pool(NamedTuple):
     @property
     def evaluation(self) -> Evaluation:
         """The pool as the evaluation that it is judged as."""
-        known = sorted(name for name, (val, _) in self.others.items() if val.count)
+        known = sorted(name for name, (val, _) in self.others.items() if val.n)
         others = {name: Companion(self.others[name][0].mean, self.others[name][1].mean) for name in known}
         train = None if self.train is None else self.train.mean
         return Evaluation(
@@ -249,7 +249,7 @@ def _merged(first: Pool, last: Pool) -> Pool:
 
 
 def _added(first: Sum, last: Sum) -> Sum:
-    return Sum(first.total + last.total, first.count + last.count)
+    return Sum(first.total + last.total, first.n + last.n)
 
 
 def _others(first: Mapping[str, tuple[Sum, Sum]], last: Mapping[str, tuple[Sum, Sum]]) -> Mapping[str, tuple[Sum, Sum]]:

@@ -7,14 +7,13 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
-from multiprocessing import get_context
-from multiprocessing.context import BaseContext
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from overfit_monitor.errors import UsageError, unknown_name
+
+if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -56,6 +55,9 @@ def spread(
 
 
 def _processes(function: Callable[[T], R], items: Sequence[T], count: int, died: Callable[[T], R]) -> Iterator[R]:
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
     done = 0
     try:
         with ProcessPoolExecutor(count, mp_context=_context()) as pool:
@@ -73,6 +75,9 @@ def _processes(function: Callable[[T], R], items: Sequence[T], count: int, died:
 
 
 def _alone(function: Callable[[T], R], item: T, died: Callable[[T], R]) -> R:
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
     try:
         with ProcessPoolExecutor(1, mp_context=_context()) as pool:
             return pool.submit(function, item).result()
@@ -82,6 +87,8 @@ def _alone(function: Callable[[T], R], item: T, died: Callable[[T], R]) -> R:
 
 def _context() -> BaseContext:
     """Return how processes are started: as copies where that is safe, which saves them all imports."""
+    from multiprocessing import get_context
+
     copies = sys.platform == "linux" and threading.active_count() == 1
     return get_context("fork" if copies else "spawn")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from overfit_monitor.columns import Column, Columns
@@ -134,6 +134,6 @@ def _rising(steps: Places, last_step: int | None) -> int:
     return int(back[0]) + 1 if len(back) else len(steps)
 
 
-def _first(flags: Iterable[object], none: int) -> int:
+def _first(flags: Flags, none: int) -> int:
     found = np.flatnonzero(flags)
     return int(found[0]) if len(found) else none
