@@ -164,7 +164,7 @@ class History:
 
         n, trained = len(block), np.arange(len(block)) >= block.trained_from
         rate = np.full(n, math.nan) if block.rate is None else block.rate
-        known = trained | (~np.isnan(rate) << 1)
+        known = trained | ((np.zeros(n, dtype=bool) if block.rated is None else block.rated) << 1)
         rows = {"val": block.val, "train": np.where(trained, block.train, math.nan), "rate": rate}
         for name, (val, train) in block.others.items():
             if not np.isnan(val).all():

@@ -76,8 +76,10 @@ def stride(columns: Columns, row: int, *, metrics: Known, train: Mapping[str, fl
         trained, first = rows.trained(latest.get(name), name, columns.train, train, places)
         trained[:first] = math.nan
         beside[name] = val, np.where(np.isnan(val), math.nan, trained)
-    rate = None if columns.rate is None else rows.values(columns.rate)[places]
-    block = Block(steps[:kept], rows.values(columns.val[metric])[places], values, since, rate, beside)
+    rate, rated = (
+        (None, None) if columns.rate is None else (rows.values(columns.rate)[places], rows.known(columns.rate)[places])
+    )
+    block = Block(steps[:kept], rows.values(columns.val[metric])[places], values, since, rate, rated, beside)
     return Stride(block, rows.last(latest, columns.train, end), row + end)
 
 
