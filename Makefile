@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint wheel-test bench browser clean
+.PHONY: help demo test unit lint types wheel-test bench browser clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -23,6 +23,9 @@ lint: $(VENV)/.dev  ## style, types and the arrows of the architecture
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+types:  ## check the types of the pages' modules with TypeScript (needs npm)
+	@npx --yes -p typescript@5.9.3 tsc -p tests/view.tsconfig.json | grep -v '/vendor/\|^ ' | grep . && exit 1 || echo "types fit"
 
 wheel-test: $(VENV)/.dev  ## build the wheel and run the core tests against it, from another folder
 	$(BIN)/python tests/wheel.py

@@ -75,7 +75,12 @@ def settings(task: str, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def train(
-    index: int, seed: int, *, fixed: Mapping[str, Any] | None = None, record_type: type[Record] | None = None
+    index: int,
+    seed: int,
+    *,
+    fixed: Mapping[str, Any] | None = None,
+    record_type: type[Record] | None = None,
+    start: int | None = None,
 ) -> dict[str, Any]:
     """Train one net and return its record; ``test_loss`` is from 4,000 examples that no rule sees.
 
@@ -84,13 +89,15 @@ def train(
         seed: Seed of all nets.
         fixed: Settings that are not drawn.
         record_type: What keeps the columns.
+        start: Seed of the weights and of the order of the examples, on the same data; None draws it.
     """
     import torch
     from torch import nn
 
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, index])
-    torch.manual_seed(int(rng.integers(2**31)))
+    drawn_start = int(rng.integers(2**31))
+    torch.manual_seed(drawn_start if start is None else start)
     drawn = settings(TASKS[index % len(TASKS)], rng) | dict(fixed or {})
     sizes = {"train": drawn["n_train"], "val": drawn["n_val"], "test": HIDDEN_SAMPLE}
     sets = {

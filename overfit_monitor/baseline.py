@@ -3,15 +3,16 @@
 A check that is held against a baseline fails only where something got worse:
 
 - the best validation value, by more than the noise between seeds (`overfit_monitor.comparison`), or
-- a run is at or above its limit, and none of the group's seeds was when the baseline was written. Where it is
-  there for overfitting or for the gap, and the loss since the best step, or the gap, is within the noise between
-  the seeds of the baseline, it is let through.
+- a run is at or above its limit, and none of the group's seeds was when the baseline was written, or none with this
+  verdict, or far fewer of them. Where it is there for overfitting or for the gap, and the loss since the best step, or
+  the gap, is within the noise between the seeds of the baseline, it is let through.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import comb
 from typing import Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -60,16 +61,20 @@ class Baseline:
     seeds: Sequence[str] = ()
 
     def held_against(
-        self, judged: Sequence[Judged], errors: Sequence[Unjudged], remarks: Sequence[str] = ()
+        self,
+        judged: Sequence[tuple[CheckedRun, Measured | None]],
+        errors: Sequence[Unjudged],
+        remarks: Sequence[str] = (),
     ) -> CheckResult:
         """Return the result of a check in which only what got worse fails.
 
         Args:
-            judged: The runs with what they tell about how good they are.
+            judged: The runs with what they tell about how good they are, None where that was not measured.
             errors: What could not be judged.
             remarks: What is worth knowing of the check as a whole.
         """
-        groups = grouped(judged, (*sorted(self.content.groups, key=_literal_first), *self.seeds))
+        known = [(run, measured or Measured()) for run, measured in judged]
+        groups = grouped(known, (*sorted(self.content.groups, key=_literal_first), *self.seeds))
         compared = sum(name in self.content.groups for name in groups)
         by_run: dict[int, CheckedRun] = {}
         for name, members in groups.items():
@@ -81,7 +86,7 @@ class Baseline:
         if self.rules.vanished == "error":
             errors = [*errors, *(Unjudged(source=self.source, run=n, message=_GONE) for n in gone)]
             told = []
-        return conclude([by_run[id(run)] for run, _ in judged], errors, [*remarks, *told])
+        return conclude([by_run[id(run)] for run, _ in known], errors, [*remarks, *told])
 
 
 _AS_BEFORE: Final = "as in the baseline"
@@ -147,15 +152,17 @@ class _Held:
         tolerated = self._tolerated(run)
         if tolerated is not None:
             return _Decided("pass", tolerated=f"{run.reason} ({tolerated})")
-        before = "" if self._base is None else f" (in the baseline {self._none_failed()})"
-        return _Decided("fail", run.rule, f"{run.reason}{before}")
+        return _Decided("fail", run.rule, f"{run.reason}{self._before(run)}")
 
     def _tolerated(self, run: CheckedRun) -> str | None:
         """Return why a run at or above its limit is let through, None where it is not."""
         base = self._base
         if base is None:
             return "not in the baseline" if self._rules.new == "pass" else None
-        if base.failed:
+        if base.failed and run.verdict in base.verdicts:
+            now, seeds = sum(r.outcome == "fail" for r, _ in self._members), len(self._members)
+            if more_often(now, seeds, base.failed, base.seeds) <= self._rate / 2.0:
+                return None
             return f"as in the baseline, where {base.failed} of {base.seeds} did" if base.seeds > 1 else _AS_BEFORE
         return "within the noise between the seeds of the baseline" if self._within_noise(run) else None
 
@@ -166,9 +173,14 @@ class _Held:
         best = f"the best {metric}" if comparison is not None and comparison.difference is not None else "the value"
         return f"{self._name}: {best} is {told}" if self._standing() == "worse" else f"{self._name}: {told}"
 
-    def _none_failed(self) -> str:
-        seeds = self._base.seeds if self._base else 0
-        return "it did not" if seeds == 1 else f"none of {seeds} seeds did"
+    def _before(self, run: CheckedRun) -> str:
+        base = self._base
+        if base is None:
+            return ""
+        if base.failed:
+            other = "" if run.verdict in base.verdicts else f", the verdict {' or '.join(base.verdicts)}"
+            return f" (in the baseline {base.failed} of {base.seeds} did{other})"
+        return f" (in the baseline {'it did not' if base.seeds == 1 else f'none of {base.seeds} seeds did'})"
 
     def _within_noise(self, run: CheckedRun) -> bool:
         base = self._base
@@ -188,6 +200,26 @@ class _Held:
     def _compare(self, base: Sequence[Measured], other: Sequence[Measured]) -> Comparison:
         # Both sides may be told as different, and only a worse one fails: twice the rate.
         return compare(base, other, false_alarm_rate=self._rate)
+
+
+def more_often(now: int, seeds: int, before: int, base_seeds: int) -> float:
+    """Return the probability that at least so many of the seeds fail now, if as large a share of all did before.
+
+    One-sided exact test of Fisher (1922, Journal of the Royal Statistical Society 85).
+
+    Args:
+        now: Number of seeds that fail now.
+        seeds: Number of seeds now.
+        before: Number of seeds that failed before.
+        base_seeds: Number of seeds before.
+
+    Example:
+        >>> round(more_often(5, 5, 1, 5), 3), more_often(1, 1, 1, 3)
+        (0.024, 0.5)
+    """
+    total, failed = seeds + base_seeds, now + before
+    ways = sum(comb(failed, k) * comb(total - failed, seeds - k) for k in range(now, min(seeds, failed) + 1))
+    return ways / comb(total, seeds)
 
 
 def _lost(best: float | None, last: float | None, mode: Mode) -> float | None:

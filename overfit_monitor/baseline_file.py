@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -23,8 +23,10 @@ from overfit_monitor.reports.base import CheckedRun
 
 DIGITS: Final = 5  # more than any noise leaves of a value, few enough to read in a review
 ANY: Final = "*"
+MOST_STARS: Final = 3
 
-Values = tuple[float | None, ...]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Values = tuple[Finite | None, ...]
 Judged = tuple[CheckedRun, Measured]
 
 
@@ -49,7 +51,7 @@ class Group(Record):
     best: Values = Field(min_length=1)
     last: Values
     gap: Values
-    noise: float | None = Field(default=None, ge=0.0)
+    noise: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
     noise_from: NoiseFrom | None = None
     near: int = Field(default=1, ge=1)
     verdicts: dict[Verdict, int] = Field(default_factory=dict)
@@ -112,6 +114,9 @@ def group_of(run: str, patterns: Iterable[str]) -> str:
         run: Name of the run.
         patterns: Patterns in which ``*`` stands for any text; the first that fits counts.
 
+    Raises:
+        UsageError: A pattern has more than three ``*``, which could take forever to compare.
+
     Example:
         >>> group_of("a/seed3", ["*/seed*"]), group_of("b/seed3", ["*/seed*"]), group_of("c", ["*/seed*"])
         ('a/seed*', 'b/seed*', 'c')
@@ -119,6 +124,8 @@ def group_of(run: str, patterns: Iterable[str]) -> str:
     for pattern in patterns:
         if pattern == run:
             return run
+        if pattern.count(ANY) > MOST_STARS:
+            raise UsageError(f"a pattern for seeds may have {MOST_STARS} '*' at most, but {pattern!r} has more.")
         found = re.fullmatch("(.*)".join(map(re.escape, pattern.split(ANY))), run, re.DOTALL)
         if found and ANY in pattern:
             *others, _ = found.groups()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from overfit_monitor.columns import columns_of as series_of
 from overfit_monitor.columns import rising
-from overfit_monitor.comparison import Measured, measure
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.facts import Facts
 from overfit_monitor.facts_file import completed
@@ -27,6 +26,7 @@ from overfit_monitor.spread import spread
 
 if TYPE_CHECKING:
     from overfit_monitor.baseline import Baseline
+    from overfit_monitor.comparison import Measured
 
 Progress = Callable[[int, int | None, str], None]
 
@@ -36,12 +36,12 @@ class Examined(NamedTuple):
 
     Attributes:
         checked: The run with its outcome.
-        measured: What it tells about how good it is, empty where that was not asked for.
+        measured: What it tells about how good it is, None where that was not asked for.
         sketch: Its validation curve as a few columns, empty where that was not asked for.
     """
 
     checked: CheckedRun
-    measured: Measured = Measured()
+    measured: Measured | None = None
     sketch: Sketch = Sketch()
 
 
@@ -250,7 +250,7 @@ def examine(
     columns = columns_of(run, diagnosis)
     return Examined(
         checked if columns is None else checked.model_copy(update={"columns": columns}),
-        measure(diagnosis, run.observations) if measured else Measured(),
+        _measured(run, diagnosis) if measured else None,
         _sketch(run, diagnosis) if sketched else Sketch(),
     )
 
@@ -296,6 +296,12 @@ def _hint(run: Run) -> str:
     return seen + told
 
 
+def _measured(run: Run, diagnosis: Diagnosis) -> Measured:
+    from overfit_monitor.comparison import measure
+
+    return measure(diagnosis, run.observations)
+
+
 def _sketch(run: Run, diagnosis: Diagnosis) -> Sketch:
     metric = diagnosis.metrics.val
     if metric is None:
@@ -321,4 +327,4 @@ def columns_of(run: Run, diagnosis: Diagnosis) -> Columns | None:
 def remarks(policies: Policies, checked: Sequence[CheckedRun]) -> list[str]:
     """Return what is to be said of the policies: which of them fit none of the runs."""
     unused = policies.unused(run.run or "" for run in checked)
-    return [f"the policy for {' and '.join(map(repr, policy.runs))} fits none of the runs" for policy in unused]
+    return [f"the policy for {' and '.join(map(repr, layer.runs))} fits none of the runs" for layer in unused]

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pydantic import Field
 
-from overfit_monitor.records import Diagnosis, Mode, Observation, Record
+from overfit_monitor.columns import columns_of, rising
+from overfit_monitor.records import Diagnosis, Mode, Observation, Record, Sampling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,14 +101,11 @@ def measure(diagnosis: Diagnosis, observations: Iterable[Observation]) -> Measur
         return Measured(metric=metric, mode=mode)
     import numpy as np
 
-    kept = _kept(observations, metric)
-    curve = np.array([o.val[metric] for o in kept], dtype=np.float64)
-    steps = np.array([o.step for o in kept])[np.isfinite(curve)]
+    every, curve, sampling = _evaluations(observations, metric, diagnosis.best_step)
+    steps = every[np.isfinite(curve)]
     curve = curve[np.isfinite(curve)] * (-1.0 if mode == "max" else 1.0)
     moves = _noise_around(curve, int(np.searchsorted(steps, diagnosis.best_step or 0)))
-    best = next((o for o in kept if o.step == diagnosis.best_step), None)
     near = 1 if moves is None else max(1, int(np.count_nonzero(curve <= curve.min() + NEAR * moves)))
-    sampling = None if best is None else best.sampling
     noise = moves if sampling is None else sampling.standard_error
     noise_from: NoiseFrom | None = "examples" if sampling is not None else None if moves is None else "curve"
     return Measured(metric=metric, mode=mode, value=value, noise=noise, noise_from=noise_from, near=near)
@@ -155,6 +153,23 @@ def compare(
     )
 
 
+def _evaluations(
+    observations: Iterable[Observation], metric: str, best_step: int | None
+) -> tuple[npt.NDArray[np.int64], Array, Sampling | None]:
+    """Return steps and values of the metric, and what per-example losses tell at the best step."""
+    import numpy as np
+
+    columns = columns_of(observations)
+    if columns is not None and rising(columns.steps):
+        column = columns.val[metric]
+        known = np.frombuffer(column.known, dtype=np.uint8) != 0
+        return np.array(columns.steps)[known], np.array(column.values)[known], None
+    kept = _kept(observations, metric)
+    best = next((o for o in kept if o.step == best_step), None)
+    steps = np.array([o.step for o in kept], dtype=np.int64)
+    return steps, np.array([o.val[metric] for o in kept], dtype=np.float64), None if best is None else best.sampling
+
+
 def _kept(observations: Iterable[Observation], metric: str) -> list[Observation]:
     """Return the evaluations of the metric in the order of their steps; a step back forgets what came after it."""
     kept: list[Observation] = []
@@ -168,7 +183,7 @@ def _kept(observations: Iterable[Observation], metric: str) -> list[Observation]
 
 def _noise_around(curve: Array, place: int) -> float | None:
     first = max(0, min(place - WINDOW, len(curve) - 2 * WINDOW))
-    window = curve[first : first + 2 * WINDOW + 1].tolist()
+    window: list[float] = curve[first : first + 2 * WINDOW + 1].tolist()
     if len(window) < LEAST_CURVE:
         return None
     from overfit_monitor.stats.autocorrelation import first_difference_scale, second_difference_scale

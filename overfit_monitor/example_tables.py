@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 
+from pydantic import ConfigDict
+
 from overfit_monitor.deferred import Deferred
 from overfit_monitor.errors import UsageError
 from overfit_monitor.examples import Examples, Losses
@@ -38,6 +40,8 @@ class Example(Record):
         best_loss: Its loss at the evaluation with the best mean, None where it was not measured.
     """
 
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
     split: Literal["train", "val"]
     index: int
     name: str | None = None
@@ -56,6 +60,8 @@ class ClassRow(Record):
         change: Mean change since the best evaluation, None at the best one.
         change_error: Standard error of ``change`` from the differences; None where it is not known.
     """
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     label: int
     n: int

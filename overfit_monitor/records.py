@@ -238,6 +238,8 @@ class StopDecision(Record):
         metric: Name of the validation metric it went by, None where unknown.
     """
 
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
     rule: str
     step: int
     value: float

@@ -12,6 +12,7 @@ from overfit_monitor.analyzer import Analyzer, as_observation
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.errors import OverfitMonitorError, UnreadableError, unknown_name
 from overfit_monitor.policy import layered
+from overfit_monitor.progress import Step
 from overfit_monitor.readers import Run, read_runs
 from overfit_monitor.readers.pairing import Names, place, words_of
 from overfit_monitor.reports.base import Unjudged
@@ -93,6 +94,7 @@ def replay(
     settings: Mapping[str, Any] | None = None,
     names: Names | None = None,
     truth: str | None = None,
+    progress: Step | None = None,
 ) -> ReplayResult:
     """Replay stopping policies over every run in files and folders.
 
@@ -103,6 +105,7 @@ def replay(
         names: What is compared with what, None to go by the names in the files.
         truth: Column or tag that checkpoints are judged by. None takes a test metric of the same kind
             (``test_loss`` beside ``val_loss``) where a log has one, or else the validation curve itself.
+        progress: Called after each run with the number of runs replayed, their number in all, and its name.
 
     Returns:
         The figures; what could not be read is in its ``errors``, nothing is raised for it.
@@ -117,11 +120,13 @@ def replay(
     errors = [Unjudged(source=problem.source, message=problem.message) for problem in problems]
     truths = _truths(paths, truth)
     courses: list[Course] = []
-    for run in runs:
+    for number, run in enumerate(runs, 1):
         try:
             courses.append(_course(run, settings or {}, truths, truth))
         except OverfitMonitorError as error:
             errors.append(Unjudged(source=run.source, run=run.name, message=str(error)))
+        if progress is not None:
+            progress(number, len(runs), run.name)
     return _result(courses, made, errors)
 
 

@@ -15,9 +15,9 @@ Place = Sequence[str | int]
 
 _KEY = r"(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')"
 _KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
-_TABLE = re.compile(rf"\s*\[\s*({_KEYS})\s*\]\s*(?:#.*)?$")
-_ELEMENT = re.compile(rf"\s*\[\[\s*({_KEYS})\s*\]\]\s*(?:#.*)?$")
-_SETTING = re.compile(rf"\s*({_KEYS})\s*=")
+_TABLE = rf"\s*\[\s*({_KEYS})\s*\]\s*(?:#.*)?$"
+_ELEMENT = rf"\s*\[\[\s*({_KEYS})\s*\]\]\s*(?:#.*)?$"
+_SETTING = rf"\s*({_KEYS})\s*="
 
 
 class Written(NamedTuple):
@@ -65,8 +65,7 @@ def _toml(text: str, path: Path) -> Written:
         told = re.search(r"\(at (?:line (\d+).*|end of document)\)$", str(error))
         line = int(told[1]) if told and told[1] else len(text.splitlines()) or 1
         raise UsageError(f"{at(path, line)}: no valid TOML: {error}") from None
-    lines = toml_lines(text)
-    return Written(content, lambda place: _nearest(lines, place))
+    return Written(content, lambda place: _nearest(toml_lines(text), place))  # lines are only asked for in errors
 
 
 def toml_lines(text: str) -> dict[tuple[str | int, ...], int]:
@@ -84,16 +83,16 @@ def toml_lines(text: str) -> dict[tuple[str | int, ...], int]:
     inside = ""  # the quotes of a string over several lines
     for number, line in enumerate(text.splitlines(), 1):
         if not inside:
-            if found := _ELEMENT.match(line):
+            if found := re.match(_ELEMENT, line):
                 table = _within(_parts(found[1]), elements)
                 elements[table] += 1
                 table = (*table, elements[table] - 1)
-            elif found := _TABLE.match(line):
+            elif found := re.match(_TABLE, line):
                 table = _within(_parts(found[1]), elements)
                 table = (*table, elements[table] - 1) if elements[table] else table
-            elif found := _SETTING.match(line):
+            elif found := re.match(_SETTING, line):
                 lines.setdefault((*table, *_parts(found[1])), number)
-            if found and table and found.re is not _SETTING:
+            if found and table and found.re.pattern != _SETTING:
                 lines.setdefault(table, number)
         inside = _still_inside(line, inside)
     return lines
@@ -130,12 +129,12 @@ def _yaml(text: str, path: Path) -> Written:
     except ImportError:
         raise UsageError(f"{path}: YAML needs pyyaml: pip install 'overfit-monitor[yaml]', or use TOML.") from None
     try:
-        content, tree = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or " ".join(str(error).split())
         raise UsageError(f"{at(path, mark and mark.line + 1)}: no valid YAML: {problem}") from None
-    return Written(content, lambda place: _line_in(tree, place))
+    return Written(content, lambda place: _line_in(yaml.compose(text, Loader=yaml.SafeLoader), place))
 
 
 def _line_in(node: Any, place: Place) -> int | None:

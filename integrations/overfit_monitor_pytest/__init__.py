@@ -111,16 +111,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Fail a test whose marker nothing would look at."""
-    fixtures = getattr(item, "fixturenames", ())
-    if any(mark.name == "overfit" for mark in item.own_markers) and "overfit_guard" not in fixtures:
-        pytest.fail(
-            "the marker 'overfit' says what makes overfit_guard fail, but the test does not use that fixture.",
-            pytrace=False,
-        )
-
-
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Judge what a test has logged when it has come to its end."""
@@ -128,6 +118,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     guard = item.stash.get(told.GUARD, None)
     if guard is not None:
         guard.finish()
+    elif any(mark.name == "overfit" for mark in item.own_markers):
+        pytest.fail(options.UNUSED_MARKER, pytrace=False)
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from overfit_monitor_pytest.policy import LIMITS, Policy, policy_of_test
 
 Watched = TypeVar("Watched")
 
+LONGEST_NAME: Final = 100
 _FAILS: Final = (*LIMITS, "allow_inconclusive")
 _NOTHING: Final = (
     "could not judge: overfit_guard was asked for, and nothing was logged: "
@@ -54,7 +56,7 @@ class OverfitGuard:
         self._monitor: Monitor | None = None
         self._followed: list[Any] = []
         self._logged = 0
-        self._checked = False
+        self._checked: list[int | None] | None = None
 
     def log(self, *, step: int | None = None, **metrics: Any) -> Diagnosis:
         """Take in the metrics of one epoch, as `Monitor.log` does, and return the diagnosis after it.
@@ -68,7 +70,6 @@ class OverfitGuard:
         """
         diagnosis = self._own().log(step=self._logged if step is None else step, **metrics)
         self._logged += 1
-        self._checked = False
         return diagnosis
 
     def follow(self, watched: Watched) -> Watched:
@@ -83,7 +84,6 @@ class OverfitGuard:
         if not hasattr(type(watched), "diagnosis"):
             raise UsageError(f"follow takes an object with a diagnosis but got {type(watched).__name__}.")
         self._followed.append(watched)
-        self._checked = False
         return watched
 
     @property
@@ -115,7 +115,7 @@ class OverfitGuard:
         """
         __tracebackhide__ = True
         given = {"fail_on": fail_on, "max_gap": max_gap, "allow_inconclusive": allow_inconclusive}
-        self._checked = True
+        self._checked = self._reached()
         failure = self._failure(self._fails | {name: value for name, value in given.items() if value is not None})
         if failure is not None:
             raise failure
@@ -123,7 +123,7 @@ class OverfitGuard:
     def finish(self) -> None:
         """Judge at the end of the test what was not judged by `check`, and fail it without a traceback of ours."""
         __tracebackhide__ = True
-        failure = None if self._checked else self._failure(self._fails)
+        failure = None if self._checked == self._reached() else self._failure(self._fails)
         if failure is not None:
             pytest.fail(str(failure), pytrace=False)
 
@@ -132,14 +132,21 @@ class OverfitGuard:
         if self._monitor is not None:
             self._monitor.close()
 
+    def _reached(self) -> list[int | None]:
+        """Return how far everything has come that is watched."""
+        return [self._logged, *(getattr(each.diagnosis, "step", None) for each in self._followed)]
+
     def _policy(self, fails: Mapping[str, Any]) -> Policy:
         return policy_of_test(self._test.config, fails, self._test.nodeid)
 
     def _own(self) -> Monitor:
         if self._monitor is None:
-            if self.run_dir is not None:
-                (self.run_dir / FILE_NAME).unlink(missing_ok=True)
-            self._monitor = Monitor(self.run_dir, sinks={}, **{**self._settings, "strict": True})
+            try:
+                if self.run_dir is not None:
+                    (self.run_dir / FILE_NAME).unlink(missing_ok=True)
+                self._monitor = Monitor(self.run_dir, sinks={}, **{**self._settings, "strict": True})
+            except OSError as error:
+                raise UsageError(f"--overfit-run-dir: {self.run_dir}: {error.strerror or error}") from None
         return self._monitor
 
     def _failure(self, fails: Mapping[str, Any]) -> AssertionError | None:
@@ -149,6 +156,22 @@ class OverfitGuard:
         if not answers:
             return CouldNotJudgeError(_NOTHING)
         return failure_of(answers, policy)
+
+
+def folder_of(test: str) -> str:
+    """Return the name of a folder for a test: no two tests have the same.
+
+    Example:
+        >>> folder_of("tests/test_it.py::test_training")
+        'tests_test_it.py_test_training'
+        >>> folder_of("test_it.py::test_training[a b]")
+        'test_it.py_test_training_a_b_-5580c1b5'
+    """
+    plain = re.sub(r"::|/", "_", test)
+    safe = re.sub(r"[^\w.-]+", "_", plain)
+    if safe == plain and len(safe) <= LONGEST_NAME:
+        return safe
+    return f"{safe[:LONGEST_NAME]}-{hashlib.blake2b(test.encode(), digest_size=4).hexdigest()}"
 
 
 def of_test(item: pytest.Item) -> OverfitGuard:
@@ -163,7 +186,7 @@ def of_test(item: pytest.Item) -> OverfitGuard:
             pytest.fail(f"the marker 'overfit' takes names only, as in fail_on={mark.args[0]!r}.", pytrace=False)
         asked |= mark.kwargs
     root = item.config.option.overfit_run_dir
-    run_dir = Path(root, re.sub(r"[^\w.-]+", "_", item.nodeid)) if root else None
+    run_dir = Path(root, folder_of(item.nodeid)) if root else None
     try:
         item.stash[told.GUARD] = OverfitGuard(item, asked, run_dir)
     except UsageError as error:

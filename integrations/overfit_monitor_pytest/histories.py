@@ -20,6 +20,7 @@ from overfit_monitor.records import Diagnosis
 
 Cells = Mapping[str, Sequence[Any]]
 
+PANDAS_EMPTY = "NAType"
 # Hugging Face ends its log with means over the whole run under the names of curves.
 _SUMMARY = "train_runtime"
 _WHAT_IS_TAKEN = (
@@ -86,7 +87,7 @@ def diagnosed(history: Any, question: Question) -> list[Answer]:
         return [Answer(_given(told, question))]
     if isinstance(history, str | PathLike):
         return [_answer(run, question) for run in _read(fspath(history), question)]
-    cells = _cells(history)
+    cells = _cells(history, question)
     return [_answer(_run(cells, question), question, seen=cells)]
 
 
@@ -117,7 +118,7 @@ def _facts(run: Run, question: Question) -> Facts:
     return run.facts if question.facts is None else completed(run.facts, question.facts)
 
 
-def _cells(history: Any) -> Cells:
+def _cells(history: Any, question: Question) -> Cells:
     inner = getattr(history, "history", None)
     if isinstance(inner, Mapping):  # Keras
         return _lists(inner)
@@ -128,7 +129,7 @@ def _cells(history: Any) -> Cells:
         return _of_records(records)
     names = getattr(history, "column_names", getattr(history, "columns", None))
     if names is not None and hasattr(history, "__getitem__"):
-        return _without_gaps({str(name): _plain(history[name]) for name in names})
+        return _without_gaps({str(name): _plain(history[name]) for name in names}, question)
     raise UsageError(f"history must be {_WHAT_IS_TAKEN}, but got {type(history).__name__}.")
 
 
@@ -171,13 +172,13 @@ def _number(cell: Any, name: str) -> float | None:
         raise UsageError(f"column {name!r} must hold numbers but has {str(cell)[:60]!r}.") from None
 
 
-def _without_gaps(cells: Cells) -> Cells:
+def _without_gaps(cells: Cells, question: Question) -> Cells:
     """Return a table in which an empty cell is None: a table of floats holds NaN there.
 
     A split is logged as a whole or not at all. So NaN is an empty cell where its split has no number in that row,
     unless the row has none at all but its step: a run whose losses became NaN looks like that.
     """
-    table = Table(list(cells))
+    table = Table(list(cells), question.names())
     splits = {name: where.split for name, where in table.places.items()}
     rates = [name for name in cells if is_rate(name)]
     height = max((len(values) for values in cells.values()), default=0)
@@ -195,4 +196,4 @@ def _without_gaps(cells: Cells) -> Cells:
 
 
 def _empty(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, float) and math.isnan(cell))
+    return cell is None or (isinstance(cell, float) and math.isnan(cell)) or type(cell).__name__ == PANDAS_EMPTY

@@ -13,11 +13,12 @@ from overfit_monitor.check import Examined, examine
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.policy import Policies
 from overfit_monitor.readers import Problem, Run, read_runs
+from overfit_monitor.readers.conventions import using
 from overfit_monitor.reports.base import Unjudged, printable
 from overfit_monitor_pytest import told
 from overfit_monitor_pytest.message import drawn, explained
 from overfit_monitor_pytest.options import LOGS_MARKER, log_paths
-from overfit_monitor_pytest.policy import log_policy
+from overfit_monitor_pytest.policy import LogPolicy, log_policy
 
 
 @final
@@ -30,6 +31,10 @@ class RunLogs(pytest.Collector):
     def collect(self) -> Iterator[pytest.Item]:
         """Yield the items, in the order in which ``overfit-monitor check`` judges them."""
         policy = log_policy(self.config)
+        with using(policy.conventions):
+            yield from self._items(policy)
+
+    def _items(self, policy: LogPolicy) -> Iterator[pytest.Item]:
         runs, problems = read_runs(log_paths(self.config), names=policy.names)
         unused = policy.policies.unused(run.name for run in runs)
         remarks = [f"the policy for {' and '.join(map(repr, each.runs))} fits none of the runs" for each in unused]
@@ -108,7 +113,9 @@ class LogRun(_Item):
             pytest.fail(self._message(self.judged), pytrace=False)
 
     def _examined(self) -> Examined | None:
-        return examine(self.run, log_policy(self.config).policies, sketched=True) if self.run else None
+        policy = log_policy(self.config)
+        with using(policy.conventions):
+            return examine(self.run, policy.policies, sketched=True) if self.run else None
 
     @staticmethod
     def _message(judged: Examined) -> str:

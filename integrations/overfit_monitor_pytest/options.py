@@ -14,6 +14,9 @@ MARKERS: Final = (
     "test fail; settings are those of MonitorConfig, such as metric and mode.",
     f"{LOGS_MARKER}: a run in a log folder, made by --overfit-logs; '-m {LOGS_MARKER}' judges these only.",
 )
+UNUSED_MARKER: Final = (
+    "the marker 'overfit' says what makes overfit_guard fail, but the test does not use that fixture."
+)
 _FAIL_ON: Final = "verdicts or a severity from which on a run fails, as 'check --fail-on'; default: error"
 _LOGS: Final = "log file or folder: every run in it is a test of its own; repeat it for several"
 

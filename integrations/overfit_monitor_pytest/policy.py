@@ -14,7 +14,9 @@ from overfit_monitor.baseline_file import load_baseline
 from overfit_monitor.errors import OverfitMonitorError, UsageError
 from overfit_monitor.gate import Limit, judge
 from overfit_monitor.policy import Policies
-from overfit_monitor.project import CheckConfig, load_project
+from overfit_monitor.project import load_project
+from overfit_monitor.project_config import CheckConfig
+from overfit_monitor.readers.conventions import DEFAULT, Conventions
 from overfit_monitor.readers.pairing import Names
 from overfit_monitor.records import Diagnosis
 from overfit_monitor.reports.base import CheckedRun
@@ -58,11 +60,13 @@ class LogPolicy:
         policies: What every run is judged by.
         names: What is compared with what, None to go by the names in the files.
         baseline: With it only what got worse fails; None for none.
+        conventions: How names of columns and tags are understood.
     """
 
     policies: Policies
     names: Names | None = None
     baseline: Baseline | None = None
+    conventions: Conventions = DEFAULT
 
 
 _LOG_POLICY: Final = pytest.StashKey[LogPolicy]()
@@ -113,7 +117,7 @@ def _log_policy(given: Mapping[str, Any]) -> LogPolicy:
     if file is not None:
         known = load_baseline(file)
         baseline = Baseline(known, source=str(file), rules=project.baseline, seeds=tuple(project.seeds))
-    return LogPolicy(project.policies(_over(given)), names, baseline)
+    return LogPolicy(project.policies(_over(given)), names, baseline, project.conventions())
 
 
 def _project(given: Mapping[str, Any]) -> CheckConfig:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,8 @@ from overfit_monitor_tensorboard.log import Log, Place, Points
 from overfit_monitor_tensorboard.table import Listing
 
 MOST_RUNS = 8
+MOST_LOOKED_THROUGH = 1 << 24  # bytes: a tenth of a second
+QUIET = 60.0  # seconds, well above the time between two reloads
 MOST_POINTS = 4_000_000  # of all runs kept: some 100 MB
 
 
@@ -70,6 +73,8 @@ class Details:
                     self._kept.move_to_end(key)
                     return known[1]
             shown = self._exact(found, wish, files) if wish.exact else self._sampled(place, found, listing, wish)
+            if not wish.exact:
+                shown = _noted(shown, _lost(files, found, listing))
             shown = replace(shown, exact_possible=bool(files))
             self._keep(key, seen, shown)
         return shown
@@ -100,11 +105,10 @@ class Details:
         choice = _choose(found, state, wish)
         points = {}
         for curve in [*needed(found, choice), *drawn(found)]:
-            logged = folders[curve.folder].curves.get(curve.tag, []) if curve.folder in folders else []
-            points[curve.label] = Points([step for step, _ in logged], [value for _, value in logged], [])
+            logged = folders[curve.folder].curves.get(curve.tag) if curve.folder in folders else None
+            points[curve.label] = Points((), ()) if logged is None else Points(logged.steps, logged.values)
         shown = judge(found, points, choice, state, sampled=False, exact=True)
-        notes = shown.diagnosis.notes + tuple(note for folder in folders.values() for note in folder.notes)
-        return replace(shown, diagnosis=shown.diagnosis.model_copy(update={"notes": notes}))
+        return _noted(shown, [note for folder in folders.values() for note in folder.notes])
 
     def _files(self, found: Group) -> dict[str, list[Path]]:
         """Return the event files of a run by folder; the folders' names are TensorBoard's, and below the log folder."""
@@ -123,6 +127,33 @@ def _choose(found: Group, state: AlertState | None, wish: Wish) -> Choice:
     except UsageError as error:
         raise errors.InvalidArgumentError(str(error)) from None
     return choice if wish.mode is None else choice._replace(settings=choice.settings | {"mode": wish.mode})
+
+
+def _noted(shown: ShownRun, notes: Sequence[str]) -> ShownRun:
+    more = {"notes": (*shown.diagnosis.notes, *notes)}
+    return replace(shown, diagnosis=shown.diagnosis.model_copy(update=more)) if notes else shown
+
+
+def _lost(files: Mapping[str, list[Path]], found: Group, listing: Listing) -> list[str]:
+    """Return what TensorBoard does not show of a run since its loaders end at a damaged record without a word.
+
+    Small files that nobody has written to for a while are looked through: of others it is not known whether
+    TensorBoard is still behind.
+    """
+    stats = [path.stat() for paths in files.values() for path in paths]
+    recent = time.time() - max((stat.st_mtime for stat in stats), default=0.0) < QUIET
+    if recent or sum(stat.st_size for stat in stats) > MOST_LOOKED_THROUGH:
+        return []
+    folders = {folder: read_folder(paths) for folder, paths in files.items()}
+    damage = [note for folder in folders.values() for note in folder.notes]
+    logged = {curve: folders[curve.folder].curves.get(curve.tag) for curve in found.curves if curve.folder in folders}
+    behind = [c.label for c, p in logged.items() if p and p.steps[-1] > listing.ends[c.folder][c.tag].step]
+    if not damage or not behind:
+        return []
+    return [
+        f"TensorBoard stops at the damage, so the end of {', '.join(behind)} is not shown: exact reads it.",
+        *damage,
+    ]
 
 
 def _stamps(files: Mapping[str, list[Path]]) -> tuple[Any, ...]:

@@ -189,6 +189,7 @@ def _run(found: Group, folders: Mapping[str, Folder], root: Path, names: Names |
         settings=choice.settings,
         notes=choice.notes + tuple(note for part in parts for note in part.notes),
         places=choice.places,
+        labels=tuple(curve.label for curve in found.curves),
     )
 
 

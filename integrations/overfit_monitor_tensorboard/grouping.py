@@ -18,14 +18,13 @@ from typing import Any, NamedTuple
 
 from overfit_monitor.metrics import direction
 from overfit_monitor.readers.pairing import (
-    TRAIN_WORDS,
-    VAL_WORDS,
     Names,
     Place,
     heads,
     heads_note,
     pair,
     place,
+    split_of,
     words_of,
 )
 from overfit_monitor_tensorboard.alerts import AlertState
@@ -33,6 +32,7 @@ from overfit_monitor_tensorboard.names import PREFIX, SUB_FOLDER, TRAIN_TAG, VAL
 
 ROOT = "."
 _UNNAMED = "loss"
+_ITSELF = "/."  # what TensorBoard appends to the name of a folder of --logdir_spec for the files right in it
 
 
 class Curve(NamedTuple):
@@ -138,6 +138,8 @@ def _called(places: Mapping[str, Place], metric: str) -> dict[str, Place]:
 
 
 def _home(folder: str, tags: Mapping[str, list[str]]) -> str:
+    if folder.endswith(_ITSELF):
+        return folder.removesuffix(_ITSELF)
     parent, _, last = folder.rpartition("/")
     if folder == ROOT or not (last == SUB_FOLDER or _is_part(last, tags[folder])):
         return folder
@@ -146,7 +148,7 @@ def _home(folder: str, tags: Mapping[str, list[str]]) -> str:
 
 
 def _is_part(folder: str, tags: list[str]) -> bool:
-    split = _split_of(folder)
+    split = split_of(folder)
     if split is not None:
         # A folder that holds both splits is a run that happens to be called `train` or `test`.
         return all(where is None or where.split == split for where in map(place, tags))
@@ -154,17 +156,10 @@ def _is_part(folder: str, tags: list[str]) -> bool:
     return any(folder.startswith(head) and place(folder.removeprefix(head)) is not None for head in heads)
 
 
-def _split_of(folder: str) -> str | None:
-    word = folder.lower()
-    if word in VAL_WORDS:
-        return "val"
-    return "train" if word in TRAIN_WORDS else None
-
-
 def _label(folder: str, home: str, tag: str, taken: Mapping[str, Curve]) -> str:
-    if folder == home:
+    if folder.removesuffix(_ITSELF) == home:
         return tag
     below = folder if home == ROOT else folder.removeprefix(home + "/")
     # `train/train_loss` would read as Hugging Face's mean over a whole run; the tag alone says it all.
-    plain = place(tag) is not None and _split_of(below) is not None and tag not in taken
+    plain = place(tag) is not None and split_of(below) is not None and tag not in taken
     return tag if plain else f"{below}/{tag}"

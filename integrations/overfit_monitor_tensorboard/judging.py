@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.monitor import Monitor
@@ -51,7 +52,7 @@ def judge(
         state: Its recorded alert state, None where there is none.
         **told: Other attributes of `ShownRun`.
     """
-    observations = merge({label: found.pairs() for label, found in points.items()}, places=choice.places)
+    observations = merge({label: found.merged() for label, found in points.items()}, places=choice.places)
     try:
         diagnosis = Monitor(**choice.settings).replay(observations)
     except OverfitMonitorError as error:
@@ -95,7 +96,7 @@ def _label(metrics: MetricChoice, places: Mapping[str, Place], split: str) -> st
 def _times(points: Mapping[str, Points], choice: Choice) -> dict[int, float] | None:
     """Return when each step was logged, by the validation curve where it has the step."""
     ordered = sorted(choice.places.items(), key=lambda item: item[1].split)  # train before val
-    known = [points[label] for label, _ in ordered if label in points and points[label].times]
+    known = [points[label] for label, _ in ordered if label in points and len(points[label].times)]
     times = {step: time for found in known for step, time in zip(found.steps, found.times, strict=True)}
     return times or None
 
@@ -109,18 +110,16 @@ def _more(group: Group, points: Mapping[str, Points]) -> dict[str, Drawn]:
 
 def _curve(points: Points) -> Drawn:
     """Return a curve whose steps rise: what was logged before a restart at or after its step is left out."""
-    kept: dict[int, int] = {}
-    for place, step in enumerate(points.steps):
-        while kept and next(reversed(kept)) >= step:
-            kept.popitem()
-        kept[step] = place
-    pairs = [(step, points.values[place]) for step, place in kept.items()]
-    return Drawn.of(pairs, [points.times[place] for place in kept.values()] if points.times else None)
+    steps = np.array(points.steps, dtype=np.int64)
+    kept = np.append(steps[:-1] < np.minimum.accumulate(steps[:0:-1])[::-1], True) if len(steps) else steps == 0
+    times = np.array(points.times, dtype=np.float64)[kept] if len(points.times) else None
+    return Drawn(steps[kept], np.array(points.values, dtype=np.float64)[kept], times)
 
 
 def _restarts(points: Points | None) -> tuple[tuple[int, int], ...]:
-    steps = points.steps if points else []
-    return tuple((now, before) for before, now in pairwise(steps) if now < before)
+    steps = np.array(points.steps if points else [], dtype=np.int64)
+    back = np.flatnonzero(steps[1:] < steps[:-1])
+    return tuple(zip(steps[back + 1].tolist(), steps[back].tolist(), strict=True))
 
 
 def _not_judged(reason: str, choice: Choice) -> Diagnosis:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, final
 
 from tensorboard.data.provider import RunTagFilter
 
+from overfit_monitor import columns
 from overfit_monitor_tensorboard.alerts import AlertState, decode
 from overfit_monitor_tensorboard.grouping import Curve, Group
 from overfit_monitor_tensorboard.names import ALERTS_TAG, PLUGIN_NAME, SCALARS
@@ -40,13 +41,16 @@ class Place(NamedTuple):
 class Points(NamedTuple):
     """A curve as TensorBoard gives it, in its order: steps, values and wall times."""
 
-    steps: list[int]
-    values: list[float]
-    times: list[float]
+    steps: Sequence[int]
+    values: Sequence[float]
+    times: Sequence[float] = ()
 
-    def pairs(self) -> list[tuple[int, float]]:
-        """Return the points (step, value)."""
-        return list(zip(self.steps, self.values, strict=True))
+    def merged(self) -> columns.Points:
+        """Return the points as `overfit_monitor.readers.pairing.merge` takes them."""
+        found = columns.Points()
+        found.steps.extend(self.steps)
+        found.values.extend(self.values)
+        return found
 
 
 @final

@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
@@ -19,7 +19,7 @@ from overfit_monitor.records import Diagnosis, NotJudged
 from overfit_monitor.view.curves import RunCurves
 from overfit_monitor.view.rows import overview, row, waiting_row
 from overfit_monitor.view.shown import ShownRun
-from overfit_monitor_tensorboard.grouping import Choice, Group, choose_curves, group
+from overfit_monitor_tensorboard.grouping import Curve, Group, choose_curves, group
 from overfit_monitor_tensorboard.judging import judge, needed
 from overfit_monitor_tensorboard.log import End, Log, Place, Tags
 
@@ -41,25 +41,39 @@ class Listing(NamedTuple):
         """Return where our records of a run end; a change of it is a new record."""
         return tuple(self.records[folder] for folder in found.folders if folder in self.records)
 
-    def ends_of(self, found: Group, choice: Choice) -> tuple[End, ...]:
-        """Return where the curves of a run end that its verdict needs; a change of it is a new point."""
-        return tuple(self.ends[curve.folder][curve.tag] for curve in needed(found, choice))
+    def ends_of(self, curves: Iterable[Curve]) -> tuple[End, ...]:
+        """Return where curves end; a change of it is a new point."""
+        return tuple(self.ends[curve.folder][curve.tag] for curve in curves)
+
+    def all_of(self, found: Group) -> tuple[Any, ...]:
+        """Return everything that tells one state of a run from another."""
+        return found, self.record_of(found), self.ends_of(found.curves)
 
     def last_of(self, found: Group) -> End:
         """Return the last step and the last wall time of any curve of a run."""
-        ends = [self.ends[curve.folder][curve.tag] for curve in found.curves]
+        ends = self.ends_of(found.curves)
         return End(max((end.step for end in ends), default=0), max((end.time for end in ends), default=0.0))
 
 
 @dataclass(slots=True)
 class _Entry:
-    """A run of the table: what it is made of, what its row was judged by, and the row."""
+    """A run of the table: what it is made of, what its row was judged by, and the row.
+
+    Attributes:
+        group: The run.
+        record: Where our records of it end.
+        row: Its row.
+        curves: What its verdict needs, None while that is not known.
+        ends: Where the curves ended that the row was judged by, None where it was not judged.
+        taken: What was there when the worker took it up, None while it is not at work on it.
+    """
 
     group: Group
     record: tuple[End, ...]
     row: dict[str, Any]
-    choice: Choice | None = None
+    curves: Sequence[Curve] | None = None
     ends: tuple[End, ...] | None = None
+    taken: tuple[Any, ...] | None = None
 
 
 @final
@@ -136,8 +150,10 @@ class Table:
             waiting = waiting_row(name, version=self._next(), last_step=end.step, last_time=end.time)
             entry = self._entries[name] = _Entry(found, record, waiting)
         elif entry.group != found or entry.record != record:
-            entry.group, entry.record, entry.choice = found, record, None
-        if entry.choice is None or entry.ends != listing.ends_of(found, entry.choice):
+            entry.group, entry.record, entry.curves = found, record, None
+        if entry.taken is not None and entry.taken == listing.all_of(found):
+            return
+        if entry.curves is None or entry.ends != listing.ends_of(entry.curves):
             self._queue[name] = None
 
     def _remove(self, name: str) -> None:
@@ -169,12 +185,21 @@ class Table:
 
     def _work(self, ctx: Any) -> None:
         place = Place(ctx, self._experiment)
-        while batch := self._take(BATCH):
-            try:
-                self._judge(place, batch)
-            except Exception as error:  # a provider that fails must not end the thread before the others are told
-                logger.debug("overfit-monitor could not read %d runs", len(batch), exc_info=True)
-                self._fail(batch, f"it could not be read: {type(error).__name__}: {error}")
+        try:
+            while batch := self._take(BATCH):
+                try:
+                    self._judge(place, batch)
+                except Exception as error:  # a provider that fails must not end the thread before the others are told
+                    logger.debug("overfit-monitor could not read %d runs", len(batch), exc_info=True)
+                    self._fail(batch, f"it could not be read: {type(error).__name__}: {error}")
+        finally:
+            self._end(threading.current_thread())
+
+    def _end(self, worker: threading.Thread) -> None:
+        with self._changed:
+            if self._worker is worker:
+                self._worker = None
+                self._changed.notify_all()
 
     def _take(self, most: int) -> list[Group]:
         """Return the next runs to judge; with the last of them the worker ends."""
@@ -185,7 +210,10 @@ class Table:
             if not names:
                 self._worker = None
                 self._changed.notify_all()
-            return [self._entries[name].group for name in names]
+            entries = [self._entries[name] for name in names]
+            for entry in entries:
+                entry.taken = self._listing.all_of(entry.group) if self._listing else None
+            return [entry.group for entry in entries]
 
     def _judge(self, place: Place, groups: Sequence[Group]) -> None:
         with self._changed:
@@ -195,31 +223,35 @@ class Table:
         watched = [found for found in groups if listing.record_of(found)]
         states = self._log.states(place, watched)
         choices = {found.name: choose_curves(found.curves, states.get(found.name)) for found in groups}
-        curves = [curve for found in groups for curve in needed(found, choices[found.name])]
-        read = self._log.points(place, curves)
+        wanted = {found.name: needed(found, choices[found.name]) for found in groups}
+        read = self._log.points(place, [curve for curves in wanted.values() for curve in curves])
         for found in groups:
-            choice = choices[found.name]
-            wanted = needed(found, choice)
-            points = {c.label: read[c.folder, c.tag] for c in wanted if (c.folder, c.tag) in read}
+            choice, curves = choices[found.name], wanted[found.name]
+            points = {c.label: read[c.folder, c.tag] for c in curves if (c.folder, c.tag) in read}
             sampled = any(len(series.steps) >= self._log.samples for series in points.values())
             try:
                 told = row(judge(found, points, choice, states.get(found.name), sampled=sampled))
             except Exception as error:  # one strange run must not take the others from the table
                 logger.exception("overfit-monitor could not show run %r", found.name)
                 told = _unjudged(found.name, f"it could not be shown: {type(error).__name__}: {error}")
-            self._keep(found, told, choice, listing)
+            self._keep(found, told, curves, listing)
 
     def _fail(self, groups: Sequence[Group], reason: str) -> None:
         for found in groups:
             self._keep(found, _unjudged(found.name, reason), None, None)
 
-    def _keep(self, found: Group, told: dict[str, Any], choice: Choice | None, listing: Listing | None) -> None:
+    def _keep(
+        self, found: Group, told: dict[str, Any], curves: Sequence[Curve] | None, listing: Listing | None
+    ) -> None:
         with self._changed:
             entry = self._entries.get(found.name)
-            if entry is None or entry.group != found:
-                return  # gone, or changed meanwhile and queued again
-            entry.choice = choice
-            entry.ends = listing.ends_of(found, choice) if listing and choice else None
+            if entry is None:
+                return
+            entry.taken = None
+            if entry.group != found:
+                return  # it is queued again
+            entry.curves = curves
+            entry.ends = None if listing is None or curves is None else listing.ends_of(curves)
             if entry.row | {"version": 0} != told | {"version": 0}:
                 entry.row = told | {"version": self._next()}
             self._changed.notify_all()

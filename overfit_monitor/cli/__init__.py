@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from importlib import import_module
 from typing import Any, Final
 
@@ -29,7 +30,8 @@ COMMANDS: Final = {
     "report": "write an HTML file with plots and advice",
     "watch": "follow logs that grow, and end with the verdict",
     "replay": "compare stopping policies on past runs",
-    "doctor": "say what is installed, what is in a log, and why it is judged as it is",
+    "doctor": "say what is installed, and what is in a log",
+    "completion": "make a shell complete all this",
     "demo": "watch a small network overfit, live (needs the extra 'demo')",
 }
 
@@ -60,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         with _without_plugins():
-            return _run(arguments)
+            return copy_context().run(_run, arguments)  # what a command puts in force ends with it
     except OverfitMonitorError as error:
         return _fail(str(error))
     except KeyboardInterrupt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -57,6 +56,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
     add_facts(update)
     show = actions.add_parser("show", help="show a baseline as a table")
     show.add_argument("file", type=Path, metavar="FILE", help="the file of the baseline")
+    for action in (update, show):
+        action.add_argument("--debug", action="store_true", help="show the traceback of an internal error")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -83,7 +84,8 @@ def _update(options: argparse.Namespace) -> int:
         raise UsageError("no run could be judged, so there is nothing to write down.")
     if errors and not options.keep_going:
         raise UsageError(f"{len(errors)} could not be judged, so nothing was written; --keep-going leaves them out.")
-    now = summarized(judged, options.seeds or choice.project.seeds or _seeds_of(before))
+    from_project = choice.project.seeds if choice.project else []
+    now = summarized(judged, options.seeds or from_project or _seeds_of(before))
     put(as_json(now), options.output)
     sys.stdout.write(render(now) if before is None else changes(before, now))
     return COULD_NOT_JUDGE if errors else 0
@@ -98,14 +100,10 @@ def _judged(options: argparse.Namespace, choice: Chosen) -> tuple[list[Judged], 
     examined, errors = examine_all(
         options.paths, policies=choice.policies, names=choice.names, facts=facts, measured=True
     )
-    judged = [(each.checked, each.measured) for each in examined if each.checked.metrics.val is not None]
+    judged = [(e.checked, e.measured) for e in examined if e.measured is not None and e.checked.metrics.val is not None]
     blind = [each.checked for each in examined if each.checked.metrics.val is None]
     return judged, [*errors, *(Unjudged(source=r.source or "", run=r.run, message=r.reason or "") for r in blind)]
 
 
 def _seeds_of(before: BaselineFile | None) -> list[str]:
-    return list(_patterns(before)) if before is not None else []
-
-
-def _patterns(before: BaselineFile) -> Iterator[str]:
-    yield from (name for name in before.groups if "*" in name)
+    return [name for name in before.groups if "*" in name] if before is not None else []

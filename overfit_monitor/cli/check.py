@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 FORMATS: Final = ("text", "json", "markdown", "github", "junit", "sarif")
 FOR_PEOPLE: Final = ("text", "markdown")
 WORST: Final = 20
+PATHS: Final = (
+    "file, folder with any number of runs, pattern ('runs/**/*.csv'), address (s3://…), or - for standard input"
+)
 EXAMPLES: Final = """\
 examples:
   overfit-monitor check runs/                        every run below a folder
@@ -58,9 +61,11 @@ those a journal holds.
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.description = "Judge runs from our journal, CSV tables, JSON histories and TensorBoard event files."
+    parser.description = (
+        "Judge runs from their logs: our journal, CSV, JSON, TensorBoard, W&B, MLflow, DVCLive, notebooks and consoles."
+    )
     parser.epilog = EXAMPLES
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="file, or folder with any number of runs")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help=PATHS)
     _add_report(parser)
     add_policy(parser)
     _add_baseline(parser)
@@ -74,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
     """Judge, report, and return the exit status."""
     from overfit_monitor.check import check
     from overfit_monitor.facts_file import load_facts
+    from overfit_monitor.progress import bar
     from overfit_monitor.reports.base import EXIT_STATUS
 
     wanted = outputs(options, FORMATS)
@@ -83,16 +89,16 @@ def run(options: argparse.Namespace) -> int:
     baseline = _baseline(options, choice)
     facts = None if options.facts is None else load_facts(options.facts)
     sketches: dict[str, Sketch] = {}
-    result = check(
-        options.paths,
-        policies=choice.policies,
-        names=choice.names,
-        facts=facts,
-        sketches=sketches if any(output.format in FOR_PEOPLE for output in wanted) else None,
-        baseline=baseline,
-        jobs=options.jobs,
-        engine=options.engine,
-    )
+    with bar("runs", quiet=options.quiet) as progress:
+        result = check(
+            options.paths,
+            policies=choice.policies,
+            names=choice.names,
+            facts=facts,
+            sketches=sketches if any(output.format in FOR_PEOPLE for output in wanted) else None,
+            baseline=baseline,
+            progress=progress,
+        )
     for output in wanted:
         if output.file is not None or not options.quiet:
             put(_render(result, output, options, sketches), output.file)
@@ -140,14 +146,16 @@ def add_seeds(command: argparse._ArgumentGroup | argparse.ArgumentParser) -> Non
 
 
 def _baseline(options: argparse.Namespace, choice: Chosen) -> Baseline | None:
-    rules = choice.project.baseline
-    file = rules.file if options.baseline is None else _file(options.baseline)
+    project = choice.project
+    from_project = None if project is None else project.baseline.file
+    file = from_project if options.baseline is None else _file(options.baseline)
     if file is None:
         return None
-    from overfit_monitor.baseline import Baseline
+    from overfit_monitor.baseline import Baseline, BaselineRules
     from overfit_monitor.baseline_file import load_baseline
 
-    seeds = options.seeds or choice.project.seeds
+    rules = BaselineRules() if project is None else project.baseline
+    seeds = options.seeds or ([] if project is None else project.seeds)
     return Baseline(load_baseline(file), source=str(file), rules=rules, seeds=tuple(seeds))
 
 

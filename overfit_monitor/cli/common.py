@@ -16,7 +16,7 @@ from overfit_monitor.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from overfit_monitor.policy import Policies
-    from overfit_monitor.project import CheckConfig
+    from overfit_monitor.project_config import CheckConfig
     from overfit_monitor.readers.pairing import Names
 
 PROGRAM: Final = "overfit-monitor"
@@ -31,12 +31,12 @@ class Chosen(NamedTuple):
     Attributes:
         policies: What every run is judged by.
         names: The columns that are compared, None to go by the names in the files.
-        project: The settings of the project, as they stand in its file.
+        project: The settings of the project, as they stand in its file; None without one.
     """
 
     policies: Policies
     names: Names | None
-    project: CheckConfig
+    project: CheckConfig | None
 
 
 class Output(NamedTuple):
@@ -151,6 +151,8 @@ def _output(format: str, file: str) -> Output:
 def chosen(options: argparse.Namespace, **more: Any) -> Chosen:
     """Return what the user chose with the arguments of `add_compared`, and those of `add_stopping` and `add_policy`.
 
+    The project's conventions for names are in force from here on.
+
     Args:
         options: The arguments.
         **more: Further settings that go before those of the project.
@@ -158,18 +160,23 @@ def chosen(options: argparse.Namespace, **more: Any) -> Chosen:
     Raises:
         UsageError: The settings cannot be read, or cannot be right together.
     """
-    from overfit_monitor.project import load_project
+    from overfit_monitor.policy import Policies
+    from overfit_monitor.project import load_if_any
 
-    project = load_project(options.config)
-    from_project = {"val": project.val, "train": project.train}
-    names = names_of(options, from_project)
+    project = load_if_any(options.config)
+    names = names_of(options, {} if project is None else {"val": project.val, "train": project.train})
     over = told(options, (*COMPARED, *STOPPING, "fail_on", "max_gap")) | more
     if "stopping_baseline" in over:
         over["baseline"] = over.pop("stopping_baseline")
-    policies = project.policies(over)
-    if names is not None:
-        metrics = [layer.get("metric") for layer in (over, project.given(), *(p.given() for p in project.policy))]
-        compared({"metric": next((metric for metric in metrics if metric is not None), None)}, names)
+    if project is None:
+        policies = Policies(over=over).check()
+    else:
+        from overfit_monitor.readers.conventions import adopt
+
+        adopt(project.conventions())
+        policies = project.policies(over)
+    for layer in (over, policies.base, *(layer.given for layer in policies.layers)):
+        compared(dict(layer), names)
     return Chosen(policies, names, project)
 
 

@@ -110,6 +110,8 @@ def _log(log: Log, paint: _Paint, *, every: bool) -> Iterator[str]:
         yield f"{paint.sign(False) if each.wrong else '-'} not read: {_flat(each.source)}: {_flat(each.why)}"
     if len(left) > MOST_LEFT and not every:
         yield f"- and {len(left) - MOST_LEFT} more not read (--all names them)"
+    if log.runs:
+        yield f"- {log.tab}"
     if log.commands:
         yield "next:"
         yield from (f"  {command}" for command in log.commands)
@@ -128,11 +130,12 @@ def _run(run: RunInLog, paint: _Paint) -> Iterator[str]:
 
 
 def _names(run: RunInLog) -> Iterable[str]:
-    width = min(max([len(_flat(name.name)) for name in run.names], default=0), 32)
-    for name in run.names:
-        role = {"val": "validation", "rate": "learning rate"}.get(name.role, name.role)
-        of = f" {name.metric}" if name.metric else ""
-        yield f"    {_flat(name.name):<{width}}  {role + of:<20}  {_flat(name.why)}"
+    words = {"val": "validation", "rate": "learning rate"}
+    rows = [
+        (_flat(n.name), _flat(f"{words.get(n.role, n.role)} {n.metric or ''}").strip(), _flat(n.why)) for n in run.names
+    ]
+    name_width, role_width = (min(max([len(row[i]) for row in rows], default=0), 32) for i in (0, 1))
+    yield from (f"    {name:<{name_width}}  {role:<{role_width}}  {why}" for name, role, why in rows)
 
 
 def _flat(text: str) -> str:

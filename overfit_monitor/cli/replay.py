@@ -35,6 +35,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     add_output(parser)
+    parser.add_argument("--quiet", action="store_true", help="no bar while it takes long")
     parser.add_argument(
         "--truth", metavar="NAME", help="column or tag that checkpoints are judged by; default: test_loss, if there"
     )
@@ -44,6 +45,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Replay, report, and return the exit status."""
     from overfit_monitor.policy import layered
+    from overfit_monitor.progress import bar
     from overfit_monitor.project import load_settings
     from overfit_monitor.replay import DEFAULT_POLICIES, replay
     from overfit_monitor.reports.replay import render, render_json
@@ -53,13 +55,15 @@ def run(options: argparse.Namespace) -> int:
     given: dict[str, Any] = {name: project[name] for name in REPLAYED if name in project}
     settings = compared(layered(given, told(options, ("metric", "mode"))), names)
     policies = [text.strip() for words in options.policy or () for text in words.split(",")]
-    result = replay(
-        options.paths,
-        policies=policies or DEFAULT_POLICIES,
-        settings=settings,
-        names=names,
-        truth=options.truth,
-    )
+    with bar("runs", quiet=options.quiet) as progress:
+        result = replay(
+            options.paths,
+            policies=policies or DEFAULT_POLICIES,
+            settings=settings,
+            names=names,
+            truth=options.truth,
+            progress=progress,
+        )
     put(render_json(result) if options.format == "json" else render(result), options.output)
     if options.output is not None or options.format != "text":
         for unread in result.errors:

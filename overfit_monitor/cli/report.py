@@ -58,17 +58,18 @@ def run(options: argparse.Namespace) -> int:
 
     errors: list[Unjudged] = []
     runs = list(_shown(options, errors))
-    title = options.title or ", ".join(options.paths)
-    command = shlex.join([PROGRAM, *sys.argv[1:]]) if Path(sys.argv[0]).name == PROGRAM else None
-    put(
-        render(runs, errors=errors, title=title, command=command),
-        None if str(options.output) == "-" else options.output,
-    )
     for error in errors:
         say(f"{error.source}: {error.message}")
-    if str(options.output) != "-":
-        say(f"{len(runs)} run(s); the report is {options.output}")
-    return COULD_NOT_JUDGE if errors or not runs else 0
+    output = None if str(options.output) == "-" else options.output
+    if not runs:
+        say(f"there is no run to report on{'' if output is None else f'; {output} was not written'}")
+        return COULD_NOT_JUDGE
+    title = options.title or ", ".join(options.paths)
+    command = shlex.join([PROGRAM, *sys.argv[1:]]) if Path(sys.argv[0]).name == PROGRAM else None
+    put(render(runs, errors=errors, title=title, command=command), output)
+    if output is not None:
+        say(f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}; the report is in {output}")
+    return COULD_NOT_JUDGE if errors else 0
 
 
 def _shown(options: argparse.Namespace, errors: list[Unjudged]) -> Iterator[ShownRun]:

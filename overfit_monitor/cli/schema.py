@@ -43,7 +43,7 @@ def schema(name: str) -> dict[str, Any]:
     from overfit_monitor.published import schema_of_settings, schema_of_written
 
     if name == "config":
-        from overfit_monitor.project import CheckConfig
+        from overfit_monitor.project_config import CheckConfig
 
         return schema_of_settings(CheckConfig, name)
     if name == "baseline":

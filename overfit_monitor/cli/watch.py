@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -95,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
     wanted = outputs(options, FORMATS)
     process = None if options.stop_pid is None else OtherProcess(options.stop_pid)
     with ExitStack() as stack:
-        spool = stack.enter_context(spooled(sys.stdin.buffer)) if STDIN in options.paths else None
+        spool = stack.enter_context(spooled(sys.stdin.fileno())) if STDIN in options.paths else None
         follower = _follower(options, spool)
         acts = _acts(options, process)
         over = [each.over for each in (process, spool) if each is not None]
@@ -201,6 +202,9 @@ def _terminated_as_interrupted() -> Iterator[None]:
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield

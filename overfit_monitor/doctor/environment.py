@@ -141,7 +141,7 @@ def _troubles(
     board, setuptools = version_of("tensorboard"), version_of("setuptools")
     if board is not None and not any(offer.group == "tensorboard_plugins" for offer in offers):
         yield f"TensorBoard does not know of the tab: install {NAME} into the environment that runs tensorboard."
-    if board and setuptools and _number(board) < (2, 21) and _number(setuptools) >= (82,):
+    if board and setuptools and _number(board) < (2, 21) and _number(setuptools) >= (82, 0):
         yield (
             f"tensorboard {board} does not start with setuptools {setuptools}: pip install --upgrade tensorboard, or "
             "pip install 'setuptools<82'."  # its issues 7003 and 7064
@@ -191,4 +191,5 @@ def _version(name: str) -> str | None:
 
 
 def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0])[:3])
+    parts = [int(part) for part in re.findall(r"\d+", version.partition("+")[0])[:3]]
+    return (*parts, 0, 0, 0)[:3]

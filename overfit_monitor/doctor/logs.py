@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -12,16 +12,17 @@ from overfit_monitor.check import examine
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.policy import Policies
-from overfit_monitor.readers import CATALOGUE, Problem, Run, read_runs
+from overfit_monitor.readers import LAST_RESORT, SPREAD, Problem, Run, read_runs
 from overfit_monitor.readers.base import printable
 from overfit_monitor.readers.explain import explain_names
-from overfit_monitor.readers.installed import NEEDS_TENSORBOARD, InstalledReaders
 from overfit_monitor.readers.pairing import Names
+from overfit_monitor.readers.sources import STDIN, opened
 from overfit_monitor.readers.walk import Found, find, why_unknown
 from overfit_monitor.records import Record, Verdict
 from overfit_monitor.reports.base import CheckedRun
 
 RESERVOIR: Final = 1000  # points of a scalar tag that TensorBoard keeps for its dashboards, whatever was logged
+MOST_LEFT: Final = 1000  # of those that are passed over; whatever should have been read is told
 _BETTER: Final = {"min": "lower", "max": "higher"}
 
 
@@ -99,6 +100,7 @@ class Log(Record):
         files: Number of files that were looked at.
         runs: The runs in it.
         left: Files that are not read.
+        tab: What TensorBoard's tab makes of it.
         commands: What to type next.
     """
 
@@ -106,6 +108,7 @@ class Log(Record):
     files: int
     runs: tuple[RunInLog, ...]
     left: tuple[FileLeft, ...]
+    tab: str
     commands: tuple[str, ...]
 
     @property
@@ -115,10 +118,10 @@ class Log(Record):
 
 
 def look_at_log(path: str, *, policies: Policies | None = None, names: Names | None = None) -> Log:
-    """Return what is in a file or a folder.
+    """Return what is at a path.
 
     Args:
-        path: File or folder.
+        path: File, folder, pattern, URL, or ``-``, as for `check`.
         policies: What the runs are judged by.
         names: What is compared with what, None to go by the names in the files.
     """
@@ -126,46 +129,58 @@ def look_at_log(path: str, *, policies: Policies | None = None, names: Names | N
     files = _files(path)
     told = tuple(_run(run, policies or Policies(), names) for run in runs)
     left = [FileLeft(source=problem.source, why=problem.message, wrong=True) for problem in problems]
-    left += _passed_over(files, {each.source for each in left}, names)
-    return Log(path=path, files=len(files), runs=told, left=tuple(left), commands=tuple(_commands(path, told)))
+    left += islice(_passed_over(files, runs, {each.source for each in left}), MOST_LEFT)
+    commands = tuple(_commands(path, told))
+    return Log(path=path, files=len(files), runs=told, left=tuple(left), tab=_tab(files), commands=commands)
+
+
+def _tab(files: Sequence[Found]) -> str:
+    events = sum(found.looks_like_events for found in files)
+    if not events:
+        return "TensorBoard shows nothing of it: there is no event file, and it reads no others."
+    return f"TensorBoard's tab shows the runs of {events} event file(s)."
 
 
 def _files(path: str) -> list[Found]:
-    return [found for found in find(Path(path)) if not isinstance(found, Problem)]
+    """Return the files on this machine that a path stands for."""
+    if path == STDIN or "://" in path:
+        return []
+    with opened(path) as source:
+        if isinstance(source, Problem):
+            return []
+        return [found for found in find(source.path, source.wanted) if not isinstance(found, Problem)]
 
 
 def _run(run: Run, policies: Policies, names: Names | None) -> RunInLog:
-    told = tuple(_names(run, names))
     steps = [observation.step for observation in run.observations]
-    known = {
-        "run": run.name,
-        "source": run.source,
-        "reader": run.reader,
-        "names": told,
-        "observations": len(steps),
-        "first_step": steps[0] if steps else None,
-        "last_step": steps[-1] if steps else None,
-        "notes": run.notes,
-    }
+    read = RunInLog(
+        run=run.name,
+        source=run.source,
+        reader=run.reader,
+        names=tuple(_names(run, names)),
+        observations=len(steps),
+        first_step=steps[0] if steps else None,
+        last_step=steps[-1] if steps else None,
+        notes=run.notes,
+        why="",
+        judged=False,
+    )
     try:
         checked = examine(run, policies).checked
     except OverfitMonitorError as error:
-        return RunInLog(**known, why=str(error), judged=False)
+        return read.model_copy(update={"why": str(error)})
     metric = checked.metrics.val
     evaluations = sum(metric in observation.val for observation in run.observations)
-    return RunInLog(
-        **known | {"notes": checked.notes},
-        evaluations=evaluations,
-        verdict=checked.verdict,
-        compared=None if metric is None else f"{run.compared(metric)}, {_BETTER[checked.metrics.mode]} is better",
-        why=_why(checked),
-        judged=checked.outcome != "error",
-        hints=tuple(_hints(run, steps, evaluations)),
+    compared = None if metric is None else f"{run.compared(metric)}, {_BETTER[checked.metrics.mode]} is better"
+    judged = {"evaluations": evaluations, "verdict": checked.verdict, "compared": compared, "why": _why(checked)}
+    hints = tuple(_hints(run, steps, evaluations))
+    return read.model_copy(
+        update={**judged, "judged": checked.outcome != "error", "hints": hints, "notes": checked.notes}
     )
 
 
 def _names(run: Run, names: Names | None) -> Iterator[NameInLog]:
-    labels: Sequence[str] = getattr(run, "labels", ()) or tuple(run.places)
+    labels = run.labels or tuple(run.places)
     for each in explain_names(labels, names) if labels else ():
         yield NameInLog(name=printable(each.name), role=each.role, metric=each.metric, why=each.why)
 
@@ -193,21 +208,29 @@ def _hints(run: Run, steps: Sequence[int], evaluations: int) -> Iterator[str]:
         yield f"validation is there at {evaluations} of {len(steps)} steps; only these are judged."
 
 
-def _passed_over(files: Iterable[Found], told: set[str], names: Names | None) -> Iterator[FileLeft]:
-    core, installed = [make(names=names) for make in CATALOGUE], InstalledReaders(names)
+def _passed_over(files: Iterable[Found], runs: Sequence[Run], told: set[str]) -> Iterator[FileLeft]:
+    spread = {make(names=None).name for make in SPREAD}
+    taken = {Path(run.source) for run in runs}
+    whole = {Path(run.source) for run in runs if run.reader in spread}  # all that is in there is the run's
+    last = [make(names=None) for make in LAST_RESORT]
     for found in files:
-        source = printable(found.path)
-        if source in told or any(reader.recognizes(found.path, found.head) for reader in core):
+        places = {found.path, *found.path.parents}
+        if printable(found.path) in told or found.path in taken or places & whole:
             continue
-        if found.journaled and found.looks_like_events:
-            yield FileLeft(source=source, why=f"the {FILE_NAME} beside it is read instead", wrong=False)
-        elif not found.looks_like_events:
-            yield FileLeft(source=source, why=why_unknown(found), wrong=False)
-        elif not installed.readers:
-            yield FileLeft(source=source, why=NEEDS_TENSORBOARD, wrong=True)
+        if found.looks_like_events and found.journaled:
+            why = f"the {FILE_NAME} beside it is read instead"
+        elif found.looks_like_events and places & taken:
+            continue
+        elif any(reader.recognizes(found.path, found.head) for reader in last):
+            why = "the output of a console, and a better log lies beside it"
+        else:
+            why = why_unknown(found)
+        yield FileLeft(source=printable(found.path), why=why, wrong=False)
 
 
 def _commands(path: str, runs: Sequence[RunInLog]) -> Iterator[str]:
+    if path == STDIN:
+        return
     quoted = shlex.quote(path)
     unjudged = next((run for run in runs if not run.judged), None)
     if unjudged is not None:

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from signal import Signals
@@ -16,12 +16,13 @@ from typing import IO, Final, final
 from overfit_monitor.errors import UsageError
 from overfit_monitor.following.news import News
 from overfit_monitor.following.process import OtherProcess
-from overfit_monitor.records import Diagnosis
 from overfit_monitor.reports.base import printable
 from overfit_monitor.webhook import Webhook, WebhookError, message
 
 PREFIX: Final = "OVERFIT_MONITOR_"
 FIRST_LINE: Final = "overfit-monitor: stop"
+_STANDARD_ERROR: Final = 2  # standard output is for the report
+_OURS: Final = ("PYDANTIC_DISABLE_PLUGINS", "__all__")
 LAST_WAIT: Final = 10.0
 
 
@@ -76,9 +77,9 @@ class RunCommand(Act):
                 self._words,
                 shell=self._shell,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL if self._quiet else None,
+                stdout=subprocess.DEVNULL if self._quiet else _STANDARD_ERROR,
                 stderr=told,
-                env=os.environ | environment(news),
+                env=_without_ours(os.environ) | environment(news),
             )
         except (OSError, ValueError) as error:
             told.close()
@@ -120,22 +121,16 @@ class SendMessage(Act):
     def take(self, news: News) -> Iterator[str]:
         """Send a message."""
         if news.run is not None:
-            diagnosis = Diagnosis(**{name: getattr(news.run.checked, name) for name in Diagnosis.model_fields})
-            with _told() as why:
-                self._hook.send(message(news.kind, diagnosis, news.text))
-            yield from why
+            content = message(news.kind, news.run.checked, news.text)
+            yield from _tried(lambda: self._hook.send(content))
 
     def tell(self) -> Iterator[str]:
         """Say what the server did not take."""
-        with _told() as why:
-            self._hook.check()
-        yield from why
+        yield from _tried(self._hook.check)
 
     def close(self) -> Iterator[str]:
         """Send what waits."""
-        with _told() as why:
-            self._hook.close()
-        yield from why
+        yield from _tried(self._hook.close)
 
 
 @final
@@ -213,18 +208,16 @@ def environment(news: News) -> dict[str, str]:
     return {PREFIX + name.upper(): "" if value is None else printable(str(value)) for name, value in told.items()}
 
 
-class _told:  # noqa: N801 - reads as a word in the with statement
-    """Collects why a webhook failed."""
+def _without_ours(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without what our command line sets for itself, to start sooner."""
+    return {name: value for name, value in variables.items() if (name, value) != _OURS}
 
-    def __enter__(self) -> list[str]:
-        self._why: list[str] = []
-        return self._why
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, WebhookError):
-            self._why.append(f"--webhook: {error}")
-            return True
-        return False
+def _tried(call: Callable[[], None]) -> Iterator[str]:
+    try:
+        call()
+    except WebhookError as error:
+        yield f"--webhook: {error}"
 
 
 def _ended(status: int, told: IO[bytes], name: str) -> Iterator[str]:

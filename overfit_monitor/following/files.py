@@ -35,14 +35,25 @@ class Mark(NamedTuple):
 def marks(named: Iterable[str | PathLike[str]]) -> dict[Path, Mark]:
     """Return the mark of every file that a user's files, folders and patterns stand for; of a URL there is none."""
     found: dict[Path, Mark] = {}
-    for text in map(fspath, named):
-        for file in () if is_remote(text) else _files(text):
-            try:
-                stat = file.stat()
-            except (OSError, ValueError):
-                continue  # it went away meanwhile
-            found[file] = Mark(stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    for each in named:
+        for file in () if is_remote(each) else _files(fspath(each)):
+            if (now := mark(file)) is not None:
+                found[file] = now
     return found
+
+
+def mark(file: Path) -> Mark | None:
+    """Return the mark of a file, None where it is not there."""
+    try:
+        stat = file.stat()
+    except (OSError, ValueError):
+        return None
+    return Mark(stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+def with_log(file: Path) -> tuple[Path, Path]:
+    """Return a file and where SQLite writes what is not in it yet, if it is one of SQLite's."""
+    return file, file.with_name(f"{file.name}-wal")
 
 
 def is_remote(named: str | PathLike[str]) -> bool:
@@ -98,7 +109,7 @@ def _files(text: str) -> Iterator[Path]:
             base, wanted = split_pattern(path.as_posix())
             path = Path(base)
         if not path.is_dir():
-            yield path
+            yield from with_log(path)
             return
     except (OSError, ValueError, re.error):
         return

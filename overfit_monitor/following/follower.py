@@ -22,10 +22,12 @@ from tempfile import TemporaryDirectory
 from typing import Final, Literal, final
 
 from overfit_monitor.check import examine, remarks
+from overfit_monitor.columns import Points
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.facts import Facts
 from overfit_monitor.following.files import Mark, copy_of_whole_lines, is_remote, marks, torn
-from overfit_monitor.following.growing import GrowingRun, Points
+from overfit_monitor.following.growing import GrowingRun
+from overfit_monitor.following.kept import Kept
 from overfit_monitor.gate import conclude
 from overfit_monitor.policy import Policies
 from overfit_monitor.readers import Problem, Run, read_runs
@@ -34,6 +36,7 @@ from overfit_monitor.reports.base import CheckedRun, CheckResult, Unjudged
 from overfit_monitor.reports.sketch import Sketch, sketch
 
 SETTLED: Final = 5.0
+DOCUMENTS: Final = frozenset({"json-records", "keras-history", "notebook"})  # written anew, and not line by line
 State = Literal["there", "being written", "gone"]
 Key = tuple[str, int]  # the source, and which run in it: names change when another file has the same
 
@@ -64,8 +67,7 @@ class FollowedRun:
     @property
     def curve(self) -> Sketch:
         """The validation curve as a few columns."""
-        steps, values = [step for step, _ in self.val], [value for _, value in self.val]
-        return sketch(steps, values, mode=self.checked.metrics.mode)
+        return sketch(self.val.steps, self.val.values, mode=self.checked.metrics.mode)
 
     @property
     def name(self) -> str:
@@ -119,6 +121,7 @@ class Follower:
         self._changed: dict[Path, float] = {}
         self._waiting = False
         self._remote = any(map(is_remote, self._paths))
+        self._kept = Kept()
         self._result: CheckResult | None = None
         self._growing: dict[Key, GrowingRun] = {}
         self._runs: dict[Key, FollowedRun] = {}
@@ -126,7 +129,7 @@ class Follower:
     def look(self) -> Look | None:
         """Look again, and return what there is; None where nothing changed since the look before.
 
-        Afterwards ``cost`` is the seconds that this look took.
+        Afterwards ``cost`` is the seconds that this look took; 0 after the first, which analyzes what was there.
         """
         begun = self._clock()
         before = marks(self._paths)
@@ -138,8 +141,8 @@ class Follower:
                 look = None  # read again, and nothing came of it
             else:
                 self._result = look.result
-            self._marks = before
-        self.cost = self._clock() - begun
+        self.cost = 0.0 if self._marks is None else self._clock() - begun
+        self._marks = before
         return look
 
     def finish(self) -> Look:
@@ -154,7 +157,8 @@ class Follower:
 
     def _look(self, before: Mapping[Path, Mark], *, last: bool) -> Look:
         self._waiting = False
-        runs, problems = read_runs(self._paths, names=self._names)
+        runs, problems = read_runs(self._paths, names=self._names, read=self._kept.read)
+        self._kept.turn()
         if not last:
             runs, more = self._whole_lines(runs, before)
             problems = [*problems, *more]
@@ -185,6 +189,11 @@ class Follower:
         problems: list[Problem] = []
         for source in unfinished:
             named = [run for run in runs if run.source == source]
+            if named[0].reader in DOCUMENTS:
+                fresh = self._fresh(source)
+                whole += [] if fresh else named
+                problems += [Problem(source, "it is being written")] if fresh else []
+                continue
             with TemporaryDirectory() as folder:
                 read, why = self._read_copy(sources[source], Path(folder))
             whole += [replace(run, name=now.name, source=source) for run, now in zip(read, named, strict=False)]
@@ -201,9 +210,11 @@ class Follower:
         return runs, [problem.message for problem in problems]
 
     def _judge(self, key: Key, run: Run) -> FollowedRun:
-        growing = self._growing.setdefault(key, GrowingRun())
-        checked = examine(run, self._policies, self._facts, diagnose=growing.take).checked
         before = self._runs.get(key)
+        growing = self._growing.setdefault(key, GrowingRun())
+        if before is not None and before.checked.run == run.name and growing.has_taken(run):
+            return replace(before, state="there")
+        checked = examine(run, self._policies, self._facts, diagnose=growing.take).checked
         grown = None if before is None else before.grown
         if self._marks is not None and (before is None or before.checked.step != checked.step):
             grown = self._clock()
@@ -213,14 +224,19 @@ class Follower:
         """Return what could not be read, without what was read before and is being written anew."""
         errors = []
         for problem in problems:
-            was = {key: run for key, run in self._runs.items() if key[0] == problem.source and run.state != "gone"}
-            changed = self._changed.get(Path(problem.source))
-            if was and not last and changed is not None and self._clock() - changed < SETTLED:
+            if not last and self._fresh(problem.source):
+                was = {key: run for key, run in self._runs.items() if key[0] == problem.source}
                 found |= {key: replace(run, state="being written") for key, run in was.items()}
                 self._waiting = True
             else:
                 errors.append(Unjudged(source=problem.source, message=problem.message))
         return errors
+
+    def _fresh(self, source: str) -> bool:
+        """Return whether a file that was read before changed so lately that it may be written anew just now."""
+        known = any(key[0] == source and run.state != "gone" for key, run in self._runs.items())
+        changed = self._changed.get(Path(source))
+        return known and changed is not None and self._clock() - changed < SETTLED
 
     def _keep_gone(self, found: dict[Key, FollowedRun], errors: list[Unjudged]) -> list[Unjudged]:
         """Keep the runs whose file is gone: what they said still holds of the training. Return the other errors."""

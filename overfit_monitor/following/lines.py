@@ -13,7 +13,7 @@ from overfit_monitor.reports.base import printable
 
 EVERY: Final = 60.0
 MOST_FOUND: Final = 10
-_LOUD: Final[dict[Kind, str]] = {"alarm": "ALARM", "stop": "STOP", "unread": "cannot be read"}
+_LOUD: Final[dict[Kind, str]] = {"alarm": "ALARM", "stop": "STOP", "unread": "cannot read", "awaited": "waiting for"}
 
 
 @final
@@ -79,9 +79,9 @@ def standing(run: FollowedRun) -> str:
 
 def news_line(news: News) -> str:
     """Return what is new in one line, with the name of the run."""
-    loud = f"{_LOUD[news.kind]}: " if news.kind in _LOUD else ""
     if news.run is None:
-        return f"{loud}{news.text}"
+        return f"{_LOUD[news.kind]} {news.text}"
+    loud = f"{_LOUD[news.kind]}: " if news.kind in _LOUD else ""
     text = standing(news.run) if news.kind == "found" else news.text
     return f"{news.run.name}: {loud}{text}"
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, final
 
+from overfit_monitor.following.files import is_remote
 from overfit_monitor.following.follower import FollowedRun, Key, Look
 
-Kind = Literal["found", "restart", "verdict", "alarm", "stop", "gone", "back", "unread"]
+Kind = Literal["found", "restart", "verdict", "alarm", "stop", "gone", "back", "unread", "awaited"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +19,10 @@ class News:
 
     Attributes:
         kind: ``alarm`` is a run that reached the limit of the gate, ``stop`` one that the stopping policy would stop;
-            ``found``, ``gone`` and ``back`` are of its file, ``unread`` of one that cannot be read.
+            ``found``, ``gone`` and ``back`` are of its file, ``unread`` of one that cannot be read, ``awaited``
+            of one that is not there yet.
         text: What happened, in one line without the name of the run.
-        run: The run; None for ``unread``.
+        run: The run; None for ``unread`` and ``awaited``.
     """
 
     kind: Kind
@@ -43,7 +46,9 @@ class Newsroom:
         """Return what is new, in the order of the runs."""
         found = [news for run in look.runs for news in self._of(run)]
         unread = frozenset((error.source, error.message) for error in look.result.errors)
-        found += [News("unread", f"{source}: {message}") for source, message in sorted(unread - self._unread)]
+        for source, message in sorted(unread - self._unread):
+            there = is_remote(source) or Path(source).exists()
+            found.append(News("unread" if there else "awaited", f"{source}: {message}"))
         self._unread = unread
         self._runs = {run.key: run for run in look.runs}
         return found

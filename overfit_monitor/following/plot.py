@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from overfit_monitor.view.series import thin
+from overfit_monitor.view.series import Curve, thin
 
 Ink = Literal["train", "val", "axis", "mark", ""]
 Points = Sequence[tuple[int, float]]
@@ -61,9 +61,12 @@ def plot(train: Points, val: Points, *, width: int, height: int, marks: Mapping[
     """
     columns, rows = width - LABEL - 1, height - 2
     curves: dict[Ink, list[tuple[int, float]]] = {}
-    for ink, points in (("train", train), ("val", val)):
-        kept = [(int(step or 0), float(value)) for step, value in thin(points, 4 * columns) if value is not None]
-        curves[ink] = kept  # type: ignore[index]  # a literal of the tuple
+    inks: tuple[tuple[Ink, Points], ...] = (("train", train), ("val", val))
+    for ink, points in inks:
+        curve = Curve.of(points)
+        kept = curve.at(thin(curve.values, 4 * columns))
+        pairs = zip(kept.steps.tolist(), kept.values.tolist(), strict=True)
+        curves[ink] = [(step, value) for step, value in pairs if math.isfinite(value)]
     values = [value for points in curves.values() for _, value in points]
     steps = [step for points in curves.values() for step, _ in points]
     if not values or columns < 2 or rows < 2:

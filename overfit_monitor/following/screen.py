@@ -45,6 +45,7 @@ class Screen:
         self._console = Console(file=stream, highlight=False)
         self._live = Live(console=self._console, screen=True, auto_refresh=False, redirect_stdout=False)
         self._look: Look | None = None
+        self._said: list[tuple[str, str]] = []
         self._news: deque[tuple[str, str, str]] = deque(maxlen=NEWS_SHOWN)
 
     def __enter__(self) -> Self:
@@ -53,6 +54,8 @@ class Screen:
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+        for at, text in self._said:  # what was done must not go with the screen
+            print(at, text, file=self._console.file, flush=True)
 
     def show(self, look: Look, news: Sequence[News]) -> None:
         """Show how everything stands, and what is new."""
@@ -63,7 +66,8 @@ class Screen:
         self.tick()
 
     def say(self, text: str) -> None:
-        """Tell one line."""
+        """Tell one line, which is told again when the view ends."""
+        self._said.append((time.strftime("%H:%M:%S"), _flat(text)))
         self._tell(text, "")
         self.tick()
 
@@ -168,9 +172,8 @@ def _verdict(shown: _Shown) -> Text:
 
 
 def _sparkline(shown: _Shown) -> Text:
-    steps, values = zip(*shown.run.val, strict=True) if shown.run.val else ((), ())
-    width = 20 if shown.width >= 110 else 12
-    drawn = bars(sketch(steps, values, mode=shown.run.checked.metrics.mode, width=width))
+    val, width = shown.run.val, 20 if shown.width >= 110 else 12
+    drawn = bars(sketch(val.steps, val.values, mode=shown.run.checked.metrics.mode, width=width))
     return Text("".join(drawn), _INKS["val"])
 
 

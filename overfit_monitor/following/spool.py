@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO, Protocol, final
+from typing import BinaryIO, Final, final
 
-NAME = "stdin"
-
-
-class _Readable(Protocol):
-    def read1(self, size: int, /) -> bytes: ...
+NAME: Final = "stdin"
 
 
 @final
@@ -21,11 +18,11 @@ class Spool:
     """Copies a stream to a file in a thread of its own.
 
     Args:
-        stream: The stream.
+        stream: Its number.
         path: The file.
     """
 
-    def __init__(self, stream: _Readable, path: Path) -> None:
+    def __init__(self, stream: int, path: Path) -> None:
         self.path = path
         self._stream = stream
         self._file: BinaryIO = path.open("wb")
@@ -38,13 +35,13 @@ class Spool:
 
     def _copy(self) -> None:
         with self._file as file:
-            while block := self._stream.read1(1 << 16):
+            while block := os.read(self._stream, 1 << 16):
                 file.write(block)
                 file.flush()
 
 
 @contextmanager
-def spooled(stream: _Readable) -> Iterator[Spool]:
+def spooled(stream: int) -> Iterator[Spool]:
     """Give a stream as a file that grows; the file is removed at the end."""
     with TemporaryDirectory(prefix="overfit-monitor-", ignore_cleanup_errors=True) as folder:
         yield Spool(stream, Path(folder, NAME))

@@ -3,61 +3,43 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Protocol, final
+from typing import Any, final
 
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.readers.base import Problem, Reader, Run, printable
-from overfit_monitor.readers.console import ConsoleLog
-from overfit_monitor.readers.csv_table import CsvTable
-from overfit_monitor.readers.dvclive import DvcLive
+from overfit_monitor.readers.catalogue import CATALOGUE, LAST_RESORT, SPREAD, Entry, Offered
+from overfit_monitor.readers.conventions import current
 from overfit_monitor.readers.installed import NEEDS_TENSORBOARD, InstalledReaders
-from overfit_monitor.readers.journal import JournalReader
-from overfit_monitor.readers.json_lines import JsonLines
-from overfit_monitor.readers.json_records import JsonRecords
-from overfit_monitor.readers.keras_history import KerasHistory
-from overfit_monitor.readers.long_table import LongTable
-from overfit_monitor.readers.mlflow_files import MlflowFiles
-from overfit_monitor.readers.mlflow_sqlite import MlflowSqlite
-from overfit_monitor.readers.notebook import Notebook
-from overfit_monitor.readers.pairing import Names
-from overfit_monitor.readers.refused import Refused
+from overfit_monitor.readers.pairing import Names, mode_of
 from overfit_monitor.readers.sources import Source, opened
 from overfit_monitor.readers.walk import Found, find, why_unknown
-from overfit_monitor.readers.wandb_offline import WandbOffline
-from overfit_monitor.readers.wandb_table import WandbTable
 
-__all__ = ["CATALOGUE", "LAST_RESORT", "SPREAD", "Batch", "Problem", "Reader", "Run", "distinct", "read_runs", "survey"]
-
-
-class _MakesReader(Protocol):
-    def __call__(self, *, names: Names | None) -> Reader: ...
-
-
-# The first that recognizes a file reads it; the readers of installed integrations come after these.
-CATALOGUE: tuple[_MakesReader, ...] = (
-    JournalReader,
-    WandbOffline,
-    MlflowSqlite,
-    Refused,
-    Notebook,
-    KerasHistory,
-    JsonRecords,
-    JsonLines,
-    WandbTable,
-    LongTable,
-    CsvTable,
-)
-# Asked before those: one run is spread over many files, which are read together.
-SPREAD: tuple[_MakesReader, ...] = (MlflowFiles, DvcLive)
-# What a person saw on the screen, read below a folder only where nothing better lies there.
-LAST_RESORT: tuple[_MakesReader, ...] = (ConsoleLog,)
+__all__ = [
+    "CATALOGUE",
+    "LAST_RESORT",
+    "SPREAD",
+    "Batch",
+    "Entry",
+    "Problem",
+    "Reader",
+    "Run",
+    "distinct",
+    "read_runs",
+    "survey",
+]
 
 
-def read_runs(paths: Iterable[str | PathLike[str]], *, names: Names | None = None) -> tuple[list[Run], list[Problem]]:
+# Reads the files at these paths, which were found below a folder, as the reader does.
+Read = Callable[[Reader, Sequence[Path], Path], Iterable[Run]]
+
+
+def read_runs(
+    paths: Iterable[str | PathLike[str]], *, names: Names | None = None, read: Read | None = None
+) -> tuple[list[Run], list[Problem]]:
     """Read every run in files and folders.
 
     A file is one source. A folder is searched: a folder with our journal is a run, read from the
@@ -69,19 +51,23 @@ def read_runs(paths: Iterable[str | PathLike[str]], *, names: Names | None = Non
         paths: Files, folders, patterns (``runs/**/*.csv``), ``-`` for standard input, and URLs
             (``s3://bucket/runs``, read through fsspec); a file met twice is read once.
         names: What the user says is compared with what, None to go by the names in the files.
+        read: What reads files with the reader that knows them, None for the reader itself; one that keeps what it
+            read before gives the same.
 
     Returns:
         The runs, no two with the same name, and what could not be read.
     """
     runs: list[Run] = []
     problems: list[Problem] = []
-    for found in survey(paths, names=names):
-        for each in _read(found):
-            (runs if isinstance(each, Run) else problems).append(each)  # type: ignore[arg-type]  # by the line itself
+    for found in survey(paths, names=names, read=read):
+        for each in found.read(read) if isinstance(found, Batch) else (found,):
+            if isinstance(each, Run):
+                runs.append(each)
+            else:
+                problems.append(each)
     called = distinct([(run.name, run.source) for run in runs])
-    return [
-        run if run.name == name else replace(run, name=name) for run, name in zip(runs, called, strict=True)
-    ], problems
+    named = [run if run.name == name else replace(run, name=name) for run, name in zip(runs, called, strict=True)]
+    return named, problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +84,18 @@ class Batch:
     files: tuple[Path, ...]
     root: Path
 
-    def read(self) -> list[Run | Problem]:
-        """Return the runs in the files, and at the end why no more could be read."""
+    def read(self, read: Read | None = None) -> list[Run | Problem]:
+        """Return the runs in the files, and at the end why no more could be read.
+
+        Args:
+            read: As for `read_runs`.
+        """
         found: list[Run | Problem] = []
         sources = [printable(path) for path in (*self.files, self.root)]
         try:
-            for run in self.reader.read(self.files, self.root):
-                found.append(run if run.reader else replace(run, reader=self.reader.name))  # noqa: PERF401 - it may raise
+            for run in (read or _read)(self.reader, self.files, self.root):
+                named = run if run.reader else replace(run, reader=self.reader.name)
+                found.append(replace(named, settings=_told_settings(run) | run.settings))
         except OverfitMonitorError as error:
             found.append(_problem(printable(str(error)), sources))
         except OSError as error:
@@ -112,15 +103,20 @@ class Batch:
         return found
 
 
-def survey(paths: Iterable[str | PathLike[str]], *, names: Names | None = None) -> list[Batch | Run | Problem]:
-    """Return what there is to read in files and folders, most of it not read yet, in its order.
+def survey(
+    paths: Iterable[str | PathLike[str]], *, names: Names | None = None, read: Read | None = None
+) -> list[Batch | Run | Problem]:
+    """Return what there is to read in files and folders, in its order, most of it not read yet.
 
     Args:
         paths: As for `read_runs`.
         names: As for `read_runs`.
+        read: As for `read_runs`, for what has to be read at once.
     """
-    core, spread, last = (tuple(make(names=names) for make in readers) for readers in (CATALOGUE, SPREAD, LAST_RESORT))
-    reading = _Reading(core, spread, last, InstalledReaders(names))
+    core, spread, last = (
+        tuple(Offered(entry, names) for entry in entries) for entries in (CATALOGUE, SPREAD, LAST_RESORT)
+    )
+    reading = _Reading(core, spread, last, InstalledReaders(names), read)
     for path in paths:
         with opened(path) as source:
             if isinstance(source, Problem):
@@ -149,10 +145,11 @@ def distinct(runs: Sequence[tuple[str, str]]) -> list[str]:
 @final
 @dataclass(slots=True)
 class _Reading:
-    core: Sequence[Reader]
-    spread: Sequence[Reader]
-    last: Sequence[Reader]
+    core: Sequence[Offered]
+    spread: Sequence[Offered]
+    last: Sequence[Offered]
     installed: InstalledReaders
+    read: Read | None
     found: list[Batch | Run | Problem] = field(default_factory=list)
     _seen: set[Path] = field(default_factory=set)
     _recognized: int = 0
@@ -166,7 +163,10 @@ class _Reading:
             where = "no run was found in this folder" if source.wanted is None else "no run was found that matches"
             self.found.append(Problem(printable(source.path), where))
         if source.shown is not None:  # a copy, which is not there for long
-            self.found[before:] = [_told(each, source) for found in self.found[before:] for each in _read(found)]
+            self.found[before:] = [_told(each, source) for found in self.found[before:] for each in self._now(found)]
+
+    def _now(self, found: Batch | Run | Problem) -> Sequence[Run | Problem]:
+        return found.read(self.read) if isinstance(found, Batch) else (found,)
 
     def _take_all(self, source: Source) -> None:
         left: list[Found] = []
@@ -236,18 +236,28 @@ class _Reading:
         return True
 
 
-def _first(readers: Iterable[Reader], found: Found) -> Reader | None:
-    return next((reader for reader in readers if reader.recognizes(found.path, found.head)), None)
+def _read(reader: Reader, paths: Sequence[Path], root: Path) -> Iterable[Run]:
+    return reader.read(paths, root)
+
+
+def _first(offered: Iterable[Offered], found: Found) -> Reader | None:
+    return next((one.reader for one in offered if one.recognizes(found.path, found.head)), None)
+
+
+def _told_settings(run: Run) -> dict[str, Any]:
+    """Return metric and mode where only the project says which direction is better."""
+    told = current().directions
+    metrics = [where.metric for where in run.places.values() if where.split == "val"]
+    if not told or "loss" in metrics:
+        return {}
+    metric = next((metric for metric in metrics if mode_of(metric)), None)
+    return {"metric": metric, "mode": told[metric.lower()]} if metric and metric.lower() in told else {}
 
 
 def _problem(message: str, sources: Sequence[str]) -> Problem:
     """Return the problem with the file it names, which is then not said twice."""
     source = next((source for source in sources if message.startswith(f"{source}: ")), None)
     return Problem(source or sources[0], message.removeprefix(f"{source}: ") if source else message)
-
-
-def _read(found: Batch | Run | Problem) -> Sequence[Run | Problem]:
-    return found.read() if isinstance(found, Batch) else (found,)
 
 
 def _told(found: Run | Problem, source: Source) -> Run | Problem:

@@ -28,6 +28,7 @@ class Run:
         notes: What was wrong with the file, each with the place.
         places: What the names in the file stand for, of those that were taken.
         reader: Name of the reader that read it.
+        labels: All names in the file, those that were not taken too; empty where it has none of its own.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Run:
     notes: tuple[str, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict)
     reader: str = ""
+    labels: tuple[str, ...] = ()
 
     def compared(self, metric: str) -> str:
         """Return in the words of the file what is compared with what.

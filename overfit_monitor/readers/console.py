@@ -11,9 +11,9 @@ from typing import Final, final
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import HEAD_BYTES, Run, printable, run_name
 from overfit_monitor.readers.console_line import ANSI, Said, header_split, said
+from overfit_monitor.readers.lines import number_of
 from overfit_monitor.readers.pairing import Names, place
 from overfit_monitor.readers.rows import Row, run_of_rows
-from overfit_monitor.readers.series import number_of
 from overfit_monitor.readers.table import looks_like_log
 
 _SUFFIXES: Final = re.compile(r"\.(?:txt|log|out|err|stdout|stderr|o\d+|\d{1,3})", re.IGNORECASE)

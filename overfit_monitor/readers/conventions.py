@@ -120,6 +120,11 @@ def using(conventions: Conventions) -> Iterator[None]:
         _CURRENT.reset(token)
 
 
+def adopt(conventions: Conventions) -> None:
+    """Understand names by these conventions from here on, to the end of the context (`contextvars`)."""
+    _CURRENT.set(conventions)
+
+
 def load(table: Mapping[str, Any], source: str = "names") -> Conventions:
     """Return the default conventions with what a project adds to them.
 

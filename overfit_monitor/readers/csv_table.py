@@ -12,6 +12,7 @@ from typing import BinaryIO, Final, final
 
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable, run_name
+from overfit_monitor.readers.lines import number_of
 from overfit_monitor.readers.numbers import numbers_in
 from overfit_monitor.readers.pairing import Names
 from overfit_monitor.readers.table import Table, looks_like_log
@@ -85,6 +86,7 @@ class CsvTable:
             rows.table,
             notes=rows.notes() + rows.table.notes,
             places=rows.table.places,
+            labels=tuple(names),
         )
 
 
@@ -204,12 +206,15 @@ def _overlong(block: bytes) -> bool:
 
 
 def _number(text: str) -> float | str | None:
-    """Return the number, None for an empty cell, or the text where it is neither."""
+    """Return the number, also of ``85.3%``, None for an empty cell, or the text where it is neither."""
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         text = text.strip()
+        if text.endswith("%") and (share := number_of(text[:-1])) is not None:
+            return share
         return None if text.lower() in EMPTY else text
+    return text if "_" in text else value  # Python reads 1_0 as ten, and no tool writes it
 
 
 def _delimiter(line: str) -> str:

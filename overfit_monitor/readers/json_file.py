@@ -16,6 +16,7 @@ DEEPEST: Final = 64
 _LOOKED_AT: Final = 1 << 18
 _TOKEN = re.compile(r'\s*(?:"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)')
 _BEFORE: Final = ": only what stands before it was read."
+_OUR_REPORT: Final = re.compile(rb'\s*\{\s*"schema_version"')
 _CLOSERS: Final = {"{": "}", "[": "]"}
 
 
@@ -47,8 +48,10 @@ def loads(text: str, *, parts: bool = False) -> tuple[Any, tuple[str, ...]]:
     """Return the content of JSON text, and what is wrong with it; see `load`.
 
     Raises:
-        UnreadableError: It is nested deeper than any log, or nothing of it can be read.
+        UnreadableError: It is empty or nested deeper than any log, or nothing of it can be read.
     """
+    if not text.strip():
+        raise UnreadableError("line 1: the file is empty")
     try:
         return _parsed(text), ()
     except json.JSONDecodeError as error:
@@ -110,8 +113,10 @@ def _salvaged(text: str, end: int, *, parts: bool) -> Any:
 def beginning(path: Path, head: bytes) -> str:
     """Return the beginning of what may be JSON as text, more of it than the head where the head is full.
 
-    Empty for what is no JSON by its first character.
+    Empty for what is no JSON by its first character, and for a report of this package, which is no log.
     """
+    if _OUR_REPORT.match(head):
+        return ""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start not in (b"{", b"["):
         return ""

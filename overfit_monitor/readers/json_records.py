@@ -11,7 +11,7 @@ from typing import final
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable, run_name
 from overfit_monitor.readers.json_file import beginning, holds_none, load
-from overfit_monitor.readers.json_shapes import LOG_HISTORY, parts_of
+from overfit_monitor.readers.json_shapes import LOG_HISTORY, holds_log, parts_of
 from overfit_monitor.readers.long_form import LongForm
 from overfit_monitor.readers.pairing import Names
 from overfit_monitor.readers.rows import run_of_rows
@@ -42,7 +42,8 @@ class JsonRecords:
             return f'"{LOG_HISTORY}"' in text
         if not re.match(r"\[\s*{", text):
             return False
-        return looks_like_log(NUMBER.findall(text), self.names) or LongForm(_KEY.findall(text)).by_metric
+        told = looks_like_log(NUMBER.findall(text), self.names) or LongForm(_KEY.findall(text)).by_metric
+        return told or holds_log(text)
 
     def read(self, paths: Sequence[Path], root: Path) -> Iterable[Run]:
         """Read each file as one run, or as one for each run that its records name.

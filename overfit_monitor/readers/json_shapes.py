@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from overfit_monitor.readers.json_file import clean_name, number
+from overfit_monitor.errors import UnreadableError
+from overfit_monitor.readers.json_file import clean_name, loads, number
 from overfit_monitor.readers.long_form import LongForm
 from overfit_monitor.readers.pairing import split_of
 from overfit_monitor.readers.rows import Row
@@ -18,6 +19,7 @@ LOG_HISTORY = "log_history"
 _SUMMARY = "train_runtime"
 _COUNTED = re.compile(r"(?:epoch|step|iter)?[ _-]?(\d{1,15})", re.IGNORECASE)
 _DEEPEST = 3
+_OBJECTS = re.compile(r'"([^"\\]{1,40})"\s*:\s*{')
 
 
 class Part(NamedTuple):
@@ -37,6 +39,20 @@ class Part(NamedTuple):
 def parts_of(content: Any) -> list[Part]:
     """Return the runs in the content of a JSON file, none where it holds no history."""
     return [part for part in _parts(content, "", 0) if part.rows]
+
+
+def holds_log(text: str) -> bool:
+    """Return whether the beginning of a JSON file holds a history whose names say their split one level up.
+
+    Only text in which both splits are the names of objects is looked at.
+    """
+    if not {"train", "val"} <= {split_of(name) for name in _OBJECTS.findall(text)}:
+        return False
+    try:
+        content, _ = loads(text, parts=True)
+    except UnreadableError:
+        return False
+    return any(map(_is_log, parts_of(content)))
 
 
 def _parts(content: Any, name: str, depth: int) -> Iterator[Part]:

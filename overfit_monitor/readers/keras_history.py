@@ -12,7 +12,7 @@ from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable, run_name
 from overfit_monitor.readers.json_file import beginning, holds_none, load
 from overfit_monitor.readers.json_records import NUMBER
-from overfit_monitor.readers.json_shapes import parts_of
+from overfit_monitor.readers.json_shapes import holds_log, parts_of
 from overfit_monitor.readers.pairing import Names
 from overfit_monitor.readers.rows import run_of_rows
 from overfit_monitor.readers.table import looks_like_log, names_metric
@@ -53,7 +53,8 @@ class KerasHistory:
         if frame:
             return looks_like_log(re.findall(r'"([^"\\]{1,200})"', frame[1]), self.names)
         shaped = _STEPS.match(text) or _RECORDS.search(text)
-        return shaped is not None and looks_like_log(NUMBER.findall(text), self.names)
+        told = shaped is not None and looks_like_log(NUMBER.findall(text), self.names)
+        return told or holds_log(text)
 
     def read(self, paths: Sequence[Path], root: Path) -> Iterable[Run]:
         """Read each file as one run, or as one for each part.

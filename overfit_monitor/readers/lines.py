@@ -32,6 +32,15 @@ def lines_of(path: Path, longest: int = LONGEST_LINE) -> Iterator[Line]:
                 yield Line(number, text, whole)
 
 
+def number_of(text: str) -> float | None:
+    """Return the number a text is, None where it is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return None if "_" in text else value  # Python reads 1_0 as ten, and no tool writes it
+
+
 @final
 class Faults:
     """Counts what was wrong, and names the first few places.

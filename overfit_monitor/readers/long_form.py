@@ -7,6 +7,7 @@ from typing import Any, Final, final
 
 from overfit_monitor.readers.conventions import current
 from overfit_monitor.readers.json_file import number
+from overfit_monitor.readers.lines import number_of
 from overfit_monitor.readers.pairing import is_rate, place, split_of
 from overfit_monitor.readers.table import plain_name
 
@@ -84,7 +85,4 @@ def _split(cell: Any) -> str | None:
 def _number(cell: Any) -> float | None:
     if not isinstance(cell, str):
         return number(cell)
-    try:
-        return float(cell.strip().removesuffix("%"))
-    except ValueError:
-        return None
+    return number_of(cell.strip().removesuffix("%"))

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final, final
 
 from overfit_monitor.readers.base import Run, printable, run_name
-from overfit_monitor.readers.lines import Faults, lines_of
+from overfit_monitor.readers.lines import Faults, lines_of, number_of
 from overfit_monitor.readers.pairing import Names
-from overfit_monitor.readers.series import Points, number_of, run_of_series, step_of
+from overfit_monitor.readers.series import Points, run_of_series, step_of
 
 METRICS: Final = "metrics"
 _LINE = re.compile(rb"\d{9,} \S+(?: -?\d+)?(?: \S+ \S+)?\r?(?:\n|$)")

@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
-from urllib.parse import quote
 
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable
@@ -92,10 +91,15 @@ class _Found:
 
 def _query(path: Path, found: _Found) -> None:
     import sqlite3
+    from urllib.parse import quote
 
     wal = path.with_name(path.name + "-wal")
     if wal.is_file() and wal.stat().st_size:
         found.notes.append(f"{printable(wal.name)} holds changes that are not in the database yet: not read.")
+    with path.open("rb") as file:
+        size = _told_size(file.read(100))
+    if path.stat().st_size < size:
+        found.notes.append(f"the file is cut off ({path.stat().st_size} of {size} bytes): values are missing.")
     # "immutable" keeps SQLite from looking at or writing any other file.
     address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     try:
@@ -103,6 +107,12 @@ def _query(path: Path, found: _Found) -> None:
             _rows(database, found)
     except (sqlite3.Error, UnicodeError, OverflowError) as error:
         found.notes.append(f"the database is damaged or not MLflow's: {error}")
+
+
+def _told_size(header: bytes) -> int:
+    """Return the size that a database tells in its header (https://sqlite.org/fileformat.html, 1.3)."""
+    page = int.from_bytes(header[16:18], "big")
+    return (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
 
 
 def _rows(database: sqlite3.Connection, found: _Found) -> None:

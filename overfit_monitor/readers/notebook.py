@@ -12,9 +12,9 @@ from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable, run_name
 from overfit_monitor.readers.console import grouped, rows_of
 from overfit_monitor.readers.json_file import holds_none, load
+from overfit_monitor.readers.lines import number_of
 from overfit_monitor.readers.pairing import Names, pair
 from overfit_monitor.readers.rows import Row, run_of_rows
-from overfit_monitor.readers.series import number_of
 from overfit_monitor.readers.table import looks_like_log
 
 _LEAST_ROWS: Final = 2

@@ -29,7 +29,7 @@ def numbers_in(block: bytes, delimiter: str, width: int, wanted: Sequence[int]) 
         width: Number of its columns.
         wanted: Which of them to return.
     """
-    if b'"' in block or b"\0" in block:
+    if b'"' in block or b"\0" in block or b"_" in block:  # Python reads 1_0 as ten, and no tool writes it
         return None
     plain = block.replace(b"\r\n", b"\n")
     if delimiter == ";":

@@ -14,15 +14,12 @@ from typing import Literal, NamedTuple
 from overfit_monitor.columns import Column, Columns, as_points, merged, over, summed
 from overfit_monitor.errors import UsageError, unknown_name
 from overfit_monitor.metrics import direction
-from overfit_monitor.readers.conventions import DEFAULT, Conventions, current
+from overfit_monitor.readers.conventions import Conventions, current
 from overfit_monitor.records import Mode
 
 Split = Literal["train", "val"]
 Points = Iterable[tuple[int, float]]
 
-# Those of the default table; `split_of` goes by the table in force.
-TRAIN_WORDS = frozenset(DEFAULT.train)
-VAL_WORDS = DEFAULT.val
 # A log may have a million columns; only names met again and again are worth keeping.
 _KEPT_NAMES = 4096
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, final
 
 from overfit_monitor.errors import UnreadableError
-from overfit_monitor.readers.base import Run
+from overfit_monitor.readers.base import Run, printable
 from overfit_monitor.readers.pairing import Names, place
 from overfit_monitor.readers.table import names_metric
 
@@ -24,6 +24,7 @@ _NAMES = re.compile(rb"[A-Za-z][A-Za-z0-9_/]{2,60}")
 _WEIGHTS = re.compile(rb"state_dict|optimizer|_rebuild_tensor|torch\.|model_weights|sklearn|kernel")
 
 _DUMP: Final = "json.dump({k: [float(x) for x in v] for k, v in history.items()}, open('history.json', 'w'))"
+_TRUSTED: Final = "export it where you trust it:"
 
 
 class Format(NamedTuple):
@@ -32,48 +33,58 @@ class Format(NamedTuple):
     Attributes:
         id: Short name.
         what: What it is.
-        instead: What to do instead.
+        advice: What to do instead.
+        code: One line of Python that does it, with ``FILE`` for the name of the file; empty for none.
     """
 
     id: str
     what: str
-    instead: str
+    advice: str
+    code: str
 
 
 FORMATS: Final = (
     Format(
         "pickle",
         "a pickle, which is not opened because that can run code",
-        f"export it where you trust it: history = pickle.load(open(FILE, 'rb')); {_DUMP}",
+        _TRUSTED,
+        f"history = pickle.load(open(FILE, 'rb')); {_DUMP}",
     ),
     Format(
         "joblib",
         "a compressed pickle or an archive, which is not opened",
-        f"export it where you trust it: history = joblib.load(FILE); {_DUMP}",
+        _TRUSTED,
+        f"history = joblib.load(FILE); {_DUMP}",
     ),
     Format(
         "torch",
         "a zip archive (a PyTorch checkpoint, a Keras model, .npz or a workbook), which is not opened",
-        f"for a history in a .pt file: history = torch.load(FILE, weights_only=True); {_DUMP}",
+        "for a history in a .pt file:",
+        f"history = torch.load(FILE, weights_only=True); {_DUMP}",
     ),
     Format(
         "npy-objects",
         "a NumPy array of Python objects, which is a pickle and not opened because that can run code",
-        f"export it where you trust it: history = np.load(FILE, allow_pickle=True).item(); {_DUMP}",
+        _TRUSTED,
+        f"history = np.load(FILE, allow_pickle=True).item(); {_DUMP}",
     ),
     Format(
         "npy",
         "a NumPy array, whose columns have no names",
+        "give them names:",
         "np.savetxt('history.csv', np.load(FILE), delimiter=',', header='train_loss,val_loss', comments='')",
     ),
     Format(
         "hdf5",
         "an HDF5 file, which is not opened",
+        "for a history of arrays:",
         f"history = {{k: v[:] for k, v in h5py.File(FILE).items()}}; {_DUMP}",
     ),
-    Format("archive", "an archive, which is not opened", "unpack it and name the folder"),
-    Format("parquet", "a Parquet file, which is not opened", "pandas.read_parquet(FILE).to_csv('history.csv')"),
-    Format("sqlite", "an SQLite database without MLflow's tables", "export the metrics as CSV"),
+    Format("archive", "an archive, which is not opened", "unpack it and name the folder", ""),
+    Format(
+        "parquet", "a Parquet file, which is not opened", "as CSV:", "pandas.read_parquet(FILE).to_csv('history.csv')"
+    ),
+    Format("sqlite", "an SQLite database without MLflow's tables", "export the metrics as CSV", ""),
 )
 _BY_ID: Final = {known.id: known for known in FORMATS}
 _BY_MAGIC: Final = (
@@ -145,4 +156,6 @@ def format_of(path: Path, head: bytes) -> Format | None:
 def why_refused(path: Path, head: bytes) -> str | None:
     """Return what a file is and what to do instead, in one line; None where it is of no format refused."""
     known = format_of(path, head)
-    return None if known is None else f"{known.what}: {known.instead.replace('FILE', repr(path.name))}"
+    if known is None:
+        return None
+    return f"{known.what}: {known.advice} {known.code.replace('FILE', repr(printable(path.name)))}".rstrip()

@@ -27,11 +27,13 @@ def run_of_rows(
         UnreadableError: More names look like metrics than anyone logs.
         UsageError: A chosen name is in no row.
     """
-    table = Table(list(dict.fromkeys(key for row in rows for key in row)), names)
+    labels = tuple(dict.fromkeys(key for row in rows for key in row))
+    table = Table(labels, names)
     for row in rows:
         table.append([row.get(key) for key in table.wanted])
     table.close()
-    return Run(name, source, table, notes=table.notes + lonely(table.places) + notes, places=table.places)
+    notes = table.notes + lonely(table.places) + notes
+    return Run(name, source, table, notes=notes, places=table.places, labels=labels)
 
 
 def lonely(places: Mapping[str, Place]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from overfit_monitor.readers.base import Run
@@ -35,7 +34,8 @@ def run_of_series(
     remarks: tuple[str, ...] = (heads_note(parts),) if parts else ()
     if counted:
         remarks += ("all points were logged at one step: they are counted from 0 instead.",)
-    return Run(name, source, merge(known, places=places), notes=(*remarks, *lonely(places), *notes), places=places)
+    remarks = (*remarks, *lonely(places), *notes)
+    return Run(name, source, merge(known, places=places), notes=remarks, places=places, labels=tuple(series))
 
 
 def step_of(text: str | float) -> int | None:
@@ -45,15 +45,6 @@ def step_of(text: str | float) -> int | None:
     except (ValueError, OverflowError):
         return None
     return value if abs(value) < LARGEST_STEP else None
-
-
-def number_of(text: str) -> float | None:
-    """Return the number a text is, None where it is none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if "_" not in text or not math.isfinite(value) else None
 
 
 def _counted(series: Mapping[str, Points]) -> tuple[Mapping[str, Points], bool]:

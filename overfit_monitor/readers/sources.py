@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -56,15 +55,15 @@ def opened(given: str | PathLike[str]) -> Iterator[Source | Problem]:
     """
     text = fspath(given)
     if text == STDIN:
-        with tempfile.TemporaryDirectory(prefix="overfit-monitor-") as folder:
-            yield _from_stdin(Path(folder))
+        with _private_folder() as folder:
+            yield _from_stdin(folder)
     elif isinstance(given, str) and text.startswith("file://"):
         yield Source(Path(text.removeprefix("file://")))
     elif isinstance(given, str) and _URL.match(text):
         from overfit_monitor.readers.remote import fetch
 
-        with tempfile.TemporaryDirectory(prefix="overfit-monitor-") as folder:
-            yield fetch(text, Path(folder))
+        with _private_folder() as folder:
+            yield fetch(text, folder)
     else:
         yield _local(text)
 
@@ -83,6 +82,14 @@ def split_pattern(text: str) -> tuple[str, re.Pattern[str] | None]:
     base, slash, _ = text[: found.start()].rpartition("/")
     rest = text[len(base) + len(slash) :]
     return base or slash or ".", re.compile(_translated(rest) + r"(?:/.*)?\Z", re.DOTALL)
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="overfit-monitor-") as folder:
+        yield Path(folder)
 
 
 def _local(text: str) -> Source | Problem:

@@ -11,12 +11,15 @@ from pathlib import Path
 from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.readers.base import HEAD_BYTES, Problem, printable
 from overfit_monitor.readers.csv_table import LFS_POINTER
-from overfit_monitor.readers.refused import why_refused
 
 SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
 # W&B keeps copies of its summary and of the console beside the file that holds the curves.
 _WANDB_FILES = re.compile(r"/(?:offline-)?run-\d{8}_\d{6}-[^/]+/(?:files|logs|tmp)$")
 _CONSOLE = re.compile(r"\.(?:txt|log|out|err)", re.IGNORECASE)
+_ONE_CURVE = re.compile(r'"?Wall time"?,"?Step"?,"?Value"?\s*$', re.MULTILINE)
+_MLFLOW_FILE = "meta.yaml"
+_BESIDE_METRICS = frozenset({"artifacts", "inputs", "outputs", "params", "tags"})
+_OUR_REPORT = re.compile(r'\{\s*"schema_version"')
 _FIRST_LINE_SHOWN = 60
 
 
@@ -73,12 +76,22 @@ def why_unknown(found: Found) -> str:
         return "line 1: the file is empty"
     if found.head.startswith(LFS_POINTER):
         return "line 1: a git-lfs pointer, not the file itself: run 'git lfs pull'"
+    from overfit_monitor.readers.refused import why_refused
+
     refused = why_refused(found.path, found.head)
     if refused is not None:
         return refused
     if b"\0" in found.head:
         return "binary data that no reader knows"
-    told = ", and fewer than two lines tell a metric" if _CONSOLE.fullmatch(found.path.suffix) else ""
+    return _why_text(text, found.path.suffix)
+
+
+def _why_text(text: str, suffix: str) -> str:
+    if _ONE_CURVE.match(text):
+        return "one curve without a name, as TensorBoard's page exports it: name the event files instead"
+    if _OUR_REPORT.match(text):
+        return "a report or a baseline of this package, and no log"
+    told = ", and fewer than two lines tell a metric" if _CONSOLE.fullmatch(suffix) else ""
     return f"no reader knows this format{told}; line 1 begins {text.splitlines()[0][:_FIRST_LINE_SHOWN]!r}"
 
 
@@ -93,6 +106,8 @@ def _below(root: Path, wanted: re.Pattern[str] | None) -> Iterator[Found | Probl
     errors: list[OSError] = []
     for folder, folders, files in os.walk(root, onerror=errors.append):
         folders[:] = sorted(name for name in folders if not passed_over(name))
+        if _MLFLOW_FILE in files:  # what a run of MLflow keeps beside its metrics is no log of it
+            folders[:] = [name for name in folders if name not in _BESIDE_METRICS]
         if _WANDB_FILES.search(Path(folder).as_posix()):
             folders.clear()
             continue

@@ -11,11 +11,10 @@ from typing import final
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable, run_name
 from overfit_monitor.readers.conventions import current
-from overfit_monitor.readers.lines import Faults, lines_of
+from overfit_monitor.readers.lines import Faults, lines_of, number_of
 from overfit_monitor.readers.long_table import MOST_CELLS, records_of, split_cells
 from overfit_monitor.readers.pairing import Names
 from overfit_monitor.readers.rows import Row, run_of_rows
-from overfit_monitor.readers.series import number_of
 from overfit_monitor.readers.table import names_metric, plain_name
 
 _COLUMN = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<band>__MIN|__MAX)?")
@@ -56,7 +55,7 @@ class WandbTable:
             steps = header[:1] if header and plain_name(header[0]) in current().steps else []
             for record in records_of(path, faults):
                 told = {name: value for name in [*steps, *columns] if (value := number_of(record[name])) is not None}
-                for name in told.keys() & columns.keys():
+                for name in (name for name in columns if name in told):
                     row = {step: told[step] for step in steps if step in told}
                     by_run.setdefault(columns[name]["run"], []).append({**row, columns[name]["metric"]: told[name]})
             if not by_run:

@@ -168,6 +168,12 @@ def summary(check: CheckResult) -> str:
     return f"{check.outcome}: {plural(len(check.runs), 'run')}: {', '.join(parts) or 'nothing to judge'}{beside}"
 
 
+def standings(check: CheckResult) -> list[AgainstBaseline]:
+    """Return how each group stands against the baseline, the worst first."""
+    groups = {run.baseline.group: run.baseline for run in check.runs if run.baseline}
+    return sorted(groups.values(), key=lambda each: (list(STANDINGS).index(each.standing), each.group))
+
+
 def plural(count: int, word: str) -> str:
     """Return a count with its word: ``1 run``, ``2 runs``."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"

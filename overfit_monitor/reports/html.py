@@ -23,6 +23,7 @@ MOST_COMPARED: Final = 40
 # Points of a curve in all runs together: a curve of 200 runs has 300 of them, which is what a chart shows of it.
 _POINTS: Final = 60_000
 _FEWEST, _MOST = 200, 2000
+_OVERLAID: Final = 600
 # What would end the script element, begin a comment in it, or a line in old parsers, as JSON escapes it.
 _ESCAPED: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 _HEADS: Final = (
@@ -76,7 +77,7 @@ def render(
         "overview": overview,
         "runs": {name: _lighter(payload.details(by_name[name]), most) for name in kept},
         "left_out": [row["run"] for row in overview["runs"][MOST_DETAILED:]],
-        "comparisons": _comparisons([by_name[name] for name in kept[:MOST_COMPARED]]),
+        "compare": _compared([by_name[name] for name in kept[:MOST_COMPARED]], min(most, _OVERLAID)),
     }
     return _document(data, errors, when)
 
@@ -87,14 +88,17 @@ def as_script(data: Mapping[str, Any]) -> str:
     return text.translate(_ESCAPED)
 
 
-def _comparisons(runs: Sequence[ShownRun]) -> list[dict[str, Any]]:
-    """Return how much worse each run is than each better one, which a reader may put beside it."""
-    ordered = [row["run"] for row in payload.compare(runs)["runs"]] if runs else []
+def _compared(runs: Sequence[ShownRun], most: int) -> dict[str, Any]:
+    """Return the comparison of the runs, with every pair of them rather than each with the best alone."""
+    content: dict[str, Any] = payload.compare(runs) if runs else {"schema_version": 1, "runs": []}
     measured = {run.name: run.measured for run in runs}
-    return [
+    for row in content["runs"]:
+        row["series"] = {split: _thinned(curve, most) for split, curve in row["series"].items()}
+    pairs = [
         {"base": base, "other": other} | plain(comparison.compare([measured[base]], [measured[other]]).model_dump())
-        for base, other in combinations(ordered, 2)
+        for base, other in combinations([row["run"] for row in content["runs"]], 2)
     ]
+    return content | {"comparisons": pairs}
 
 
 def _lighter(detail: dict[str, Any], most: int) -> dict[str, Any]:
@@ -134,9 +138,11 @@ def _document(data: Mapping[str, Any], errors: Sequence[Unjudged], when: datetim
     ]
     body = [
         "<body>",
+        '<div class="report-notes">',
         *_unread(errors),
         *_left_out(data["left_out"]),
-        '<p id="failed" class="notice" hidden>This browser cannot show the plots: it takes one of 2023 or later.</p>',
+        '<p id="failed" class="notice" hidden>This browser cannot show the plots: it takes one of 2024 or later.</p>',
+        "</div>",
         "<noscript>",
         *_heading(data, when),
         *_table(rows),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from overfit_monitor.reports.base import CheckedRun, CheckResult, Unjudged, View, printable
+from overfit_monitor.reports.base import CheckedRun, CheckResult, Unjudged, View, flat, printable
 
 SUITE = "overfit-monitor"
 
@@ -54,7 +54,7 @@ def properties(run: CheckedRun) -> dict[str, str]:
 
 
 def _case(suite: Element, run: CheckedRun) -> None:
-    case = SubElement(suite, "testcase", {"classname": SUITE, "name": _text(run.run or ""), "time": "0"})
+    case = SubElement(suite, "testcase", {"classname": SUITE, "name": _text(flat(run.run or "")), "time": "0"})
     _properties(case, properties(run))
     if run.outcome != "pass":
         tag = "failure" if run.outcome == "fail" else "error"
@@ -65,7 +65,8 @@ def _case(suite: Element, run: CheckedRun) -> None:
 
 
 def _error(suite: Element, error: Unjudged) -> None:
-    case = SubElement(suite, "testcase", {"classname": SUITE, "name": _text(error.run or error.source), "time": "0"})
+    name = _text(flat(error.run or error.source))
+    case = SubElement(suite, "testcase", {"classname": SUITE, "name": name, "time": "0"})
     line = _text(f"{error.source}: {error.message}")
     SubElement(case, "error", {"type": "unreadable", "message": line}).text = line
 

@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Final
 
 from overfit_monitor.errors import UsageError
-from overfit_monitor.reports.base import CheckedRun, CheckResult, Outcome, View, flat, pairings, printable, summary
+from overfit_monitor.reports.base import (
+    CheckedRun,
+    CheckResult,
+    Outcome,
+    View,
+    flat,
+    pairings,
+    plural,
+    printable,
+    standings,
+    summary,
+)
 from overfit_monitor.reports.sketch import Sketch, bars
 
 MOST_BYTES: Final = 1_000_000  # GitHub takes 1 MiB for a step
@@ -37,6 +48,7 @@ def render(check: CheckResult, view: View | None = None) -> str:
         blocks.append("\n".join(_table(shown, view)))
     if len(runs) > len(shown):
         blocks.append(f"… and {len(runs) - len(shown):,} more runs, none worse than these.")
+    blocks.append("\n".join(_groups(check, view)))
     blocks += [block for run in _detailed(shown, view) for block in _details(run, view)]
     if check.errors:
         blocks.append("\n".join(_errors(check, view)))
@@ -85,7 +97,7 @@ def _remarks(check: CheckResult) -> str:
 def _table(runs: Sequence[CheckedRun], view: View) -> Iterator[str]:
     beside = any(run.baseline for run in runs)
     drawn = any(bars(view.sketches.get(run.run or "", Sketch())) for run in runs)
-    head = ["", "run", "verdict", *(["validation"] if drawn else []), "best", "last", "onset"]
+    head = ["", "run", "verdict", *(["validation"] if drawn else []), "best at step", "last at step", "onset"]
     head += ["baseline"] if beside else []
     yield "| " + " | ".join([*head, "why"]) + " |"
     yield "|" + "---|" * (len(head) + 1)
@@ -102,13 +114,24 @@ def _table(runs: Sequence[CheckedRun], view: View) -> Iterator[str]:
 def _value(value: float | None, step: int | None) -> str:
     if step is None:
         return ""
-    return f"step {step}" if value is None else f"{value:.4g} (step {step})"
+    return f"at {step}" if value is None else f"{value:.4g} at {step}"
 
 
 def _beside(run: CheckedRun) -> str:
     if run.baseline is None:
         return ""
-    return f"tolerated: {run.baseline.tolerated}" if run.baseline.tolerated else run.baseline.reason
+    return f"tolerated: {run.baseline.tolerated}" if run.baseline.tolerated else run.baseline.standing
+
+
+def _groups(check: CheckResult, view: View) -> Iterator[str]:
+    told = standings(check)
+    shown = told if view.worst is None else [each for each in told if each.standing != "same"][:ROWS]
+    if told:
+        same = sum(each.standing == "same" for each in told)
+        yield f"Baseline: {plural(len(told), 'group')}, {same:,} the same within noise\n"
+    for each in shown:
+        seeds = f"{plural(each.seeds, 'seed')}, {each.base_seeds} before: " if each.base_seeds > 1 else ""
+        yield f"- {_code(each.group)}: {seeds}{_escaped(each.reason)}"
 
 
 def _detailed(runs: Sequence[CheckedRun], view: View) -> Sequence[CheckedRun]:

@@ -11,7 +11,6 @@ from typing import Final, NamedTuple
 from overfit_monitor.records import NotJudged
 from overfit_monitor.reports.base import (
     EXIT_STATUS,
-    STANDINGS,
     CheckedRun,
     CheckResult,
     Outcome,
@@ -20,9 +19,10 @@ from overfit_monitor.reports.base import (
     flat,
     pairings,
     plural,
+    standings,
     summary,
 )
-from overfit_monitor.reports.sketch import BEST, ONSET, WIDTH, Sketch, bars
+from overfit_monitor.reports.sketch import BEST, ONSET, Sketch, bars
 
 INDENT: Final = 7
 VERDICT: Final = 13
@@ -69,8 +69,8 @@ def _columns(shown: Sequence[CheckedRun], view: View) -> _Columns:
     """Return the widths of the columns: the steps give way first, then names are cut, then there is no sketch."""
     longest = max((_cells(flat(run.run or "")) for run in shown), default=0)
     name = min(longest, MOST_NAME)
-    drawn = any(bars(view.sketches.get(run.run or "", Sketch())) for run in shown)
-    sketch = WIDTH + 3 if drawn else 0
+    drawn = max((len(view.sketches.get(run.run or "", Sketch()).values) for run in shown), default=0)
+    sketch = drawn + 3 if drawn else 0  # with the mark of the onset, and a gap
     if view.width is None:
         return _Columns(name, sketch, _STEPS[0])
     left = view.width - INDENT - VERDICT - 2
@@ -103,6 +103,8 @@ def _details(run: CheckedRun, *, several: bool) -> Iterator[tuple[str, str]]:
     found = [finding for finding in run.findings if finding.severity != "info"]
     if run.outcome == "error":
         yield "not judged", run.reason or ""
+    elif run.rule == "baseline" and run.baseline:
+        yield "because", f"{run.baseline.standing} beside the baseline, see below"
     elif run.reason and run.rule not in {finding.id for finding in found}:
         yield "because", run.reason
     for finding in found:
@@ -152,8 +154,7 @@ def _rest(runs: Sequence[CheckedRun]) -> list[str]:
 
 def _groups(check: CheckResult, view: View) -> Iterator[str]:
     """Yield how the groups stand against the baseline, the worst first; of those within the noise only how many."""
-    groups = {run.baseline.group: run.baseline for run in check.runs if run.baseline}
-    told = sorted(groups.values(), key=lambda each: (list(STANDINGS).index(each.standing), each.group))
+    told = standings(check)
     shown = told if view.worst is None else [each for each in told if each.standing != "same"][: view.worst]
     if told:
         same = sum(each.standing == "same" for each in told)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
+from overfit_monitor.columns import Column, Columns, columns_of, rising
 from overfit_monitor.records import MetricChoice, Observation
 from overfit_monitor.view.series import NOTHING, Array, Curve
 
@@ -90,6 +92,9 @@ def curves_of(
         times: Wall time by step, None where unknown.
         more: Curves that are not in the observations, by the name of their attribute; they go before those that are.
     """
+    columns = columns_of(observations)
+    if columns is not None and rising(columns.steps):
+        return _with(_of_columns(columns, metrics, times), more)
     train, val, probe, rates = _Column(), _Column(), _Column(), _Column()
     sign, latest, restarts = _sign(metrics.mode), math.nan, []
     for observation in observations:
@@ -109,20 +114,64 @@ def curves_of(
             restarts.append((step, before))
         if observation.probe is not None:
             probe.add(step, observation.probe.value, sign * (value - observation.probe.value))
-    found = {
-        "probe": probe.curve(times),
-        "like_for_like_gap": probe.curve(times, 1),
-        "learning_rate": rates.curve(times),
-    }
-    return RunCurves(
+    curves = RunCurves(
         train=train.curve(times),
         val=val.curve(times),
         train_at_val=val.column(1),
         rate_at_val=val.column(2),
         change_error=val.column(3),
+        probe=probe.curve(times),
+        like_for_like_gap=probe.curve(times, 1),
+        learning_rate=rates.curve(times),
         restarts=tuple(restarts),
-        **found | dict(more or {}),
     )
+    return _with(curves, more)
+
+
+def _with(curves: RunCurves, more: Mapping[str, Curve] | None) -> RunCurves:
+    """Return the curves with others in place of them."""
+    other: dict[str, Any] = dict(more or {})
+    return replace(curves, **other)
+
+
+def _of_columns(columns: Columns, metrics: MetricChoice, times: Mapping[int, float] | None) -> RunCurves:
+    """Return the curves of a log that is there as columns, without one object a row."""
+    steps = np.array(columns.steps, dtype=np.int64)
+    known = None if times is None else np.array([times.get(step, math.nan) for step in columns.steps])
+    val, train, rate = (
+        NOTHING if column is None else _cells(Curve(steps, _numbers(column), known), column)
+        for column in (columns.val.get(metrics.val or ""), columns.train.get(metrics.train or ""), columns.rate)
+    )
+    return RunCurves(
+        train=train,
+        val=val,
+        train_at_val=_latest(train, val),
+        rate_at_val=_exactly(rate, val),
+        change_error=np.full(len(val), math.nan),
+        learning_rate=rate,
+    )
+
+
+def _latest(curve: Curve, at: Curve) -> Array:
+    """Return the latest value of a curve at the steps of another, NaN before its first."""
+    found: Array = np.append(curve.values, math.nan)[np.searchsorted(curve.steps, at.steps, "right") - 1]
+    return found
+
+
+def _exactly(curve: Curve, at: Curve) -> Array:
+    """Return the value of a curve at the steps of another, NaN where it has none there."""
+    place = np.searchsorted(curve.steps, at.steps)
+    there = (np.append(curve.steps, 0)[place] == at.steps) & (place < len(curve))
+    return np.where(there, np.append(curve.values, math.nan)[place], math.nan)
+
+
+def _numbers(column: Column) -> Array:
+    return np.array(column.values, dtype=np.float64)
+
+
+def _cells(curve: Curve, column: Column) -> Curve:
+    """Return the points of a curve where its column has a number."""
+    return curve if column.full else curve.at(np.flatnonzero(np.frombuffer(column.known, dtype=np.uint8)))
 
 
 def _sign(mode: str) -> float:

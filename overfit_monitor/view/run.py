@@ -26,7 +26,7 @@ def details(shown: ShownRun) -> dict[str, Any]:
         "diagnosis": plain(shown.diagnosis.model_dump()),
         **series(shown),
         "marks": marks(shown),
-        "alerts": [alert.model_dump(mode="json") for alert in shown.alerts or ()],
+        "alerts": [plain(alert.model_dump()) for alert in shown.alerts or ()],
         "alerts_recorded": shown.alerts is not None,
         "examples": None if shown.examples is None else plain(shown.examples.model_dump()),
         "membership": None if shown.diagnosis.membership is None else plain(shown.diagnosis.membership.model_dump()),

@@ -1,7 +1,8 @@
 """The test that decides on overfitting, along the whole run: its statistic, its limit, and what would pass it.
 
 The detector keeps the latest figures only. Here they are reckoned again at chosen evaluations, from the same
-functions: `RisingCurve` over the bins that the detector had then, and `rise_for_alarm` for its conditions.
+functions: `RisingCurve` over the bins that the detector had then, and `rise_for_alarm` for its conditions. From 4,096
+evaluations on these are bins of the means that the analyzer judges at the end of the run.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from overfit_monitor.detectors.overfitting import RESTART, rise_for_alarm, train_change
+from overfit_monitor.pooling import MOST
 from overfit_monitor.records import Mode
 from overfit_monitor.signals import LARGEST
 from overfit_monitor.stats.binned import MOST_BINS
@@ -62,13 +64,15 @@ def trace(
         last: Last step of interest, None for all to the end.
         most: Most evaluations.
     """
-    finite = np.flatnonzero(np.isfinite(curves.val.values))
-    steps = curves.val.steps[finite]
     sign = -1.0 if mode == "max" else 1.0
-    val = _oriented(curves.val.values[finite], sign)
-    train = _oriented(curves.train_at_val[finite], sign)
-    errors = np.nan_to_num(curves.change_error[finite])
-    begins = _phases(curves.rate_at_val[finite])
+    size = _pool_size(len(curves.val))
+    pooled = _means(_oriented(curves.val.values, sign), size)
+    finite = np.flatnonzero(np.isfinite(pooled))
+    last_of = (finite + 1) * size - 1  # place of the last evaluation of each pool
+    steps, val = curves.val.steps[last_of], pooled[finite]
+    train = _means(_oriented(curves.train_at_val, sign), size)[finite]
+    errors = np.nan_to_num(curves.change_error[last_of])
+    begins = _phases(curves.rate_at_val[last_of])
     wanted = np.arange(len(steps))[between(steps, first, last)]
     wanted = wanted[spread(len(wanted), most)]
     limit = limit_for(false_alarm_rate)
@@ -112,6 +116,22 @@ class _Bins:
             self._halvings, self._list = halvings, []
         self._list += self._pairs[halvings][len(self._list) : seen >> halvings].tolist()
         return self._list
+
+
+def _pool_size(evaluations: int) -> int:
+    """Return how many evaluations the analyzer judges as one: a power of two, 1 up to a length of 4,096."""
+    return 1 << max(0, (evaluations - 1) // MOST).bit_length()
+
+
+def _means(values: Array, size: int) -> Array:
+    """Return the means of the finite ones among ``size`` values each, NaN where there is none."""
+    if size == 1:
+        return values
+    pools = values[: len(values) // size * size].reshape(-1, size)
+    finite = np.isfinite(pools)
+    with np.errstate(invalid="ignore"):  # 0 / 0 is what is wanted where there is none
+        means: Array = np.where(finite, pools, 0.0).sum(axis=1) / finite.sum(axis=1)
+    return means
 
 
 def _oriented(values: Array, sign: float) -> Array:

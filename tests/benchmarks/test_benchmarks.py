@@ -48,10 +48,36 @@ def tables(text):
 
 
 @pytest.mark.parametrize(
-    "script", ["advice", "calibration", "detection", "confusion", "cost", "overhead", "probe", "paired", "examples"]
+    "script",
+    [
+        "advice",
+        "calibration",
+        "comparing",
+        "detection",
+        "confusion",
+        "cost",
+        "overhead",
+        "probe",
+        "paired",
+        "examples",
+        "fuzz",
+        "board",
+    ],
 )
 def test_help_tells_the_usage(script):
     assert f"python benchmarks/{script}.py" in printed(script, "--help")
+
+
+def test_comparing_beside_what_one_would_reach_for():
+    pytest.importorskip("torch")
+    module = load("comparing")
+    bests = (1.0, 1.2, 1.1, 1.05, 1.15, 1.1)  # two groups of the same mean
+    net = [{"val_loss": [2.0, best, 1.5], "val_error": [0.1] * 3} for best in bests]
+    rows = {rule: module._shares([net], (3, 3), module._measured, module.RULES[rule]) for rule in module.RULES}
+    assert rows["ours"] == ["0.000 (≤ 0.950)", "0.00", "0.00", "1.00", "1.00"]  # by hand: 20 % is 0.22, the limit 0.205
+    assert rows["10 %"] == ["0.000 (≤ 0.950)", "0.00", "0.00", "1.00", "1.00"]
+    assert len(module._splits(range(6), (1, 1))) == 15
+    assert module._splits("abcde", (3, 1)) == [("abc", "d"), ("bcd", "e")]
 
 
 def test_calibration_beside_others():
@@ -226,3 +252,28 @@ def test_advice_is_learned_from_a_task_that_overfits(monkeypatch):
     record = advice.learn(9, seed=0)
     assert {"weight_decay", "weight_averaging"} <= set(record["ratios"])
     assert record["group"] == "plain classification"
+
+
+def test_the_tab_beside_what_tensorboard_itself_takes():
+    pytest.importorskip("tensorboard_data_server")
+    small = (
+        "--runs",
+        3,
+        "--evaluations",
+        20,
+        "--memory-runs",
+        3,
+        "--points",
+        3000,
+        "--reloads",
+        2,
+        "--loaders",
+        "rust",
+    )
+    answers, long, start, memory = tables(printed("board", *small))
+    assert (answers[0]["loader"], answers[0]["judged in it"].split()[-1]) == ("rust", "3")
+    assert [row["read"] for row in long] == ["sample", "every point"]
+    assert all(0 < int(row["view, kB"]) <= 500 for row in long)
+    assert float(start[0]["loading the plugin, ms"]) > 0.0
+    assert memory[0]["state"] == "without the plugin"
+    assert "after 2 reloads" in [row["state"] for row in memory]

@@ -172,6 +172,11 @@ def test_groups(name, patterns, group):
     assert group_of(name, patterns) == group
 
 
+def test_a_pattern_cannot_take_forever():
+    with pytest.raises(UsageError, match=r"may have 3 '\*' at most, but '\*a\*a\*a\*' has more"):
+        group_of("a" * 250, ["*a*a*a*"])
+
+
 def test_the_file_is_small_sorted_and_stable(tmp_path):
     judged = [*group("b", 0.123456789, 0.2), run("a", 0.5, 0.6, finding=RISES, gap=float("inf"))]
     text = as_json(summarized(judged, ["*/seed*"]))
@@ -222,6 +227,8 @@ def test_the_file_is_small_sorted_and_stable(tmp_path):
             '{"schema_version": 1, "groups": {"a": {"metric": "x", "best": [1], "last": [], "gap": [1]}}}',
             "as many values",
         ),
+        ('{"schema_version": 1, "groups": {"a": {"metric": "x", "best": [NaN], "last": [1], "gap": [1]}}}', "finite"),
+        ('{"schema_version": 1, "groups": {"a": {"metric": "x", "best": [1e999], "last": [1], "gap": [1]}}}', "finite"),
         (None, "No such file"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from overfit_monitor.check import check, examine, judge_run
 from overfit_monitor.errors import UsageError
-from overfit_monitor.policy import Policies, RunPolicy
+from overfit_monitor.policy import Layer, Policies
 from overfit_monitor.readers import read_runs
 from overfit_monitor.readers.pairing import Names
 
@@ -55,9 +55,9 @@ def test_the_limit_and_the_curves(log):
 
 def test_policies_by_run_and_those_that_fit_none(log):
     policies = Policies(
-        policies=(
-            RunPolicy(runs=["log"], metric="accuracy", fail_on=["healthy"]),
-            RunPolicy(runs=["elsewhere/*"], fail_on=["info"]),
+        layers=(
+            Layer(("log",), {"metric": "accuracy", "fail_on": ["healthy"]}),
+            Layer(("elsewhere/*",), {"fail_on": ["info"]}),
         )
     )
     result = check([log], policies=policies)

@@ -206,6 +206,15 @@ def test_annotations_and_the_summary_of_the_step(monkeypatch, capsys):
     assert Path("summary.md").read_text(encoding="utf-8") == told
 
 
+def test_names_of_the_project(capsys):
+    Path("own.csv").write_text(OVERFIT.replace("loss,val_loss", "fit_loss,probe_loss"), encoding="utf-8")
+    assert main(["check", "own.csv"]) == 2
+    Path("names.toml").write_text('[names]\ntrain = ["fit"]\nval = ["probe"]\n', encoding="utf-8")
+    assert main(["check", "own.csv", "--config", "names.toml"]) == 1
+    assert "compared: probe_loss with fit_loss, lower is better\n" in capsys.readouterr().out
+    assert main(["check", "own.csv"]) == 2
+
+
 def test_a_baseline_from_update_to_check(capsys):
     for seed in range(3):
         for where, factor in (("before", 1.0), ("same", 1.01), ("worse", 1.5)):

@@ -4,7 +4,7 @@ import pytest
 
 from overfit_monitor.errors import UsageError
 from overfit_monitor.gate import Limit, MaxGap, judge
-from overfit_monitor.policy import Policies, RunPolicy, layered
+from overfit_monitor.policy import Layer, Policies, layered
 from overfit_monitor.project import load_project
 from overfit_monitor.records import Diagnosis, Finding, Gap, MetricChoice
 
@@ -66,14 +66,14 @@ def test_the_command_line_goes_before_all(project):
 
 
 def test_policies_that_fit_nothing_are_known(project):
-    assert [policy.runs for policy in project.policies().unused(["main", "other"])] == [["finetune/*"]]
+    assert [layer.runs for layer in project.policies().unused(["main", "other"])] == [("finetune/*",)]
 
 
 def test_layers_must_be_right_together():
-    late = Policies(policies=(RunPolicy(runs=["x"], stopping_baseline=0.5),))
+    late = Policies(layers=(Layer(("x",), {"baseline": 0.5}),))
     with pytest.raises(UsageError, match="baseline must be given together with patience"):
         late.check()
-    assert late.__class__(base={"patience": 3}, policies=late.policies).check()
+    assert Policies(base={"patience": 3}, layers=late.layers).check()
 
 
 def gapped(raw=None, real=None, error=None, best=2.0, train="loss"):

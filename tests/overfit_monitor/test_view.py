@@ -13,6 +13,7 @@ from overfit_monitor import Monitor
 from overfit_monitor.detectors.overfitting import Overfitting
 from overfit_monitor.facts import Facts
 from overfit_monitor.readers.base import Run
+from overfit_monitor.readers.pairing import merge
 from overfit_monitor.records import AppliedChange, Diagnosis, Finding, MetricChoice, Observation, Probe, StopDecision
 from overfit_monitor.signals import Signals
 from overfit_monitor.stats.binned import BinnedCurve
@@ -239,6 +240,16 @@ class TestTrace:
             if not margin < 1e-9:
                 assert passes == (measured.level >= found.level[i]), i
 
+    @pytest.mark.parametrize("n", [4095, 4097, 9000])
+    @pytest.mark.parametrize("gaps", [False, True])
+    def test_long_runs_are_judged_as_means_here_too(self, n, gaps):
+        given = observations(n, turn=n // 3, rise=1.0 / n)
+        if gaps:
+            given = [o if i % 97 else o.model_copy(update={"val": {"loss": math.nan}}) for i, o in enumerate(given)]
+        diagnosis = Monitor().replay(given)
+        found = trace(curves_of(given, LOSS), "min", false_alarm_rate=0.05, most=n)
+        assert found.statistic[-1] == pytest.approx(diagnosis.finding("overfitting").evidence["statistic"], rel=1e-9)
+
     def test_a_part_is_that_part_of_the_whole(self):
         curves = curves_of(observations(400, turn=100), LOSS)
         whole = trace(curves, "min", false_alarm_rate=0.05)
@@ -335,3 +346,17 @@ class TestCompare:
 def test_a_diagnosis_without_curves_can_be_shown():
     shown = show("bare", Diagnosis(verdict="healthy", best_step=3, best_value=0.5), [])
     assert details(shown)["marks"][0]["kind"] == "best"
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.floats(0.0, 1.0)), max_size=30), st.booleans())
+def test_a_log_in_columns_is_drawn_as_one_of_observations(points, with_rate):
+    half = len(points) // 2
+    given = {"train_loss": points[:half], "val_loss": points[half:]} | ({"lr": points[::2]} if with_rate else {})
+    columns = merge(given)
+    quick, plain = curves_of(columns, LOSS), curves_of(list(columns), LOSS)
+    for name in ("train", "val", "learning_rate"):
+        assert [part.tolist() for part in getattr(quick, name)[:2]] == [
+            part.tolist() for part in getattr(plain, name)[:2]
+        ]
+    for name in ("train_at_val", "rate_at_val", "change_error"):
+        np.testing.assert_array_equal(getattr(quick, name), getattr(plain, name))

@@ -6,7 +6,7 @@ import { step } from "./format.js";
  * @typedef {"step" | "relative" | "wall"} Kind
  * @typedef {{
  *   kind: Kind, place: (step: number) => number, stepAt: (x: number) => number, format: (x: number) => string,
- *   increments: number[] | null,
+ *   increments: number[] | null, clock: {steps: number[], times: number[]},
  * }} Axis `place` turns a step into a place on the axis, `stepAt` a place into the nearest step.
  */
 
@@ -47,7 +47,7 @@ export const hasTimes = ({ times }) => times.length > 1 && times[times.length - 
 export function axisOf(kind, clock) {
   if (kind === "step" || !hasTimes(clock)) {
     const plain = (/** @type {number} */ x) => x;
-    return { kind: "step", place: plain, stepAt: Math.round, format: step, increments: WHOLE_STEPS };
+    return { kind: "step", place: plain, stepAt: Math.round, format: step, increments: WHOLE_STEPS, clock };
   }
   const start = kind === "relative" ? clock.times[0] : 0;
   return {
@@ -56,6 +56,7 @@ export function axisOf(kind, clock) {
     stepAt: (x) => Math.round(between(x + start, clock.times, clock.steps)),
     format: kind === "relative" ? span : wall,
     increments: kind === "relative" ? SPANS : null,
+    clock,
   };
 }
 
@@ -96,6 +97,33 @@ export function span(seconds) {
   const [size, name] = units[first];
   const rest = units[first + 1] ? Math.floor((whole % size) / units[first + 1][0]) : 0;
   return `${sign}${Math.floor(whole / size)} ${name}${rest ? ` ${rest} ${units[first + 1][1]}` : ""}`;
+}
+
+/**
+ * The labels of an axis of wall times: as fine as their distance asks for, with the day where a new one begins.
+ * @param {any} _
+ * @param {number[]} splits Seconds since 1970.
+ * @param {number} __
+ * @param {number} ___
+ * @param {number} apart Seconds between two.
+ */
+export function clockLabels(_, splits, __, ___, apart) {
+  let before = "";
+  return splits.map((seconds) => {
+    const date = new Date(seconds * 1000);
+    const day = date.toLocaleDateString(
+      "en-GB",
+      apart > 150 * DAY ? { month: "short", year: "numeric" } : { day: "numeric", month: "short" },
+    );
+    const time = date.toLocaleTimeString("en-GB", {
+      hour: "2-digit",
+      minute: "2-digit",
+      ...(apart < 60 ? { second: "2-digit" } : {}),
+    });
+    const shown = apart >= DAY || (before && before !== day) ? day : time;
+    before = day;
+    return shown;
+  });
 }
 
 /** @param {number} seconds Since 1970. */

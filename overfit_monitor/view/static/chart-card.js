@@ -6,15 +6,24 @@ import { number, sentence, step } from "./format.js";
 import { glyph, KINDS } from "./markers.js";
 
 const MOST_MARKS = 6;
+const LONG = 30;
 
 /**
  * The marks, each with what it means.
  * @param {import("./markers.js").Mark[]} marks
  */
 export function explanation(marks) {
-  const items = marks.slice(0, MOST_MARKS).map((mark) =>
-    h("li", { class: `ink-${mark.kind}` }, KINDS[mark.kind].main ? null : glyph(mark.kind), h("b", {}, sentence(mark.title)), h("span", { class: "card-text" }, sentence(mark.text))),
-  );
+  const items = marks
+    .slice(0, MOST_MARKS)
+    .map((mark) =>
+      h(
+        "li",
+        { class: `ink-${mark.kind}` },
+        KINDS[mark.kind].main ? null : glyph(mark.kind),
+        h("b", {}, sentence(mark.title)),
+        h("span", { class: "card-text" }, sentence(mark.text)),
+      ),
+    );
   const rest = marks.length - items.length;
   return h("ul", { class: "card-marks" }, ...items, rest > 0 && h("li", { class: "quiet" }, `and ${rest} more`));
 }
@@ -37,7 +46,10 @@ export function readoutCard(panels, pointed, at, marks, clock, look) {
       const swatch = h("i", { class: `swatch ${curve.dash ? "dashed" : ""}` });
       swatch.style.setProperty("--own", `var(${curve.ink})`);
       const strong = panel === pointed ? "strong" : "quiet";
-      return [h("dt", { class: strong }, swatch, curve.label), h("dd", { class: strong }, values[i] === null ? "NaN" : number(values[i]))];
+      return [
+        h("dt", { class: strong }, swatch, curve.label.length > LONG ? curve.short : curve.label),
+        h("dd", { class: strong }, values[i] === null ? "NaN" : number(values[i])),
+      ];
     });
   });
   const steps = pointed.chart?.cursor.idx ?? null;

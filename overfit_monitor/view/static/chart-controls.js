@@ -1,6 +1,6 @@
 /** How the curves are drawn: the controls over the plots, and what the address says of them. */
 
-import { axisOf, clockOf, hasTimes, KINDS } from "./chart-axis.js";
+import { axisOf, hasTimes, KINDS } from "./chart-axis.js";
 import { h } from "./dom.js";
 import { parted } from "./router.js";
 
@@ -9,19 +9,20 @@ import { parted } from "./router.js";
  */
 
 // A diverging run is a flat line and a corner on a linear scale.
-const WIDE_SPREAD = 50;
+export const WIDE_SPREAD = 50;
 const MOST_SMOOTH = 0.99;
 
 /**
  * @param {import("./router.js").State} state
  * @param {any} detail
  * @param {Look["marked"]} marked
+ * @param {{steps: number[], times: number[]}} clock
+ * @param {Look | null} before What it was; what has not changed stays the same object.
  * @returns {Look}
  */
-export function lookOf(state, detail, marked) {
-  const clock = clockOf(detail);
+export function lookOf(state, detail, marked, clock, before) {
   const kind = /** @type {import("./chart-axis.js").Kind} */ (state.axis in KINDS ? state.axis : "step");
-  const axis = axisOf(kind, clock);
+  const axis = before?.axis.clock === clock && before.axis.kind === kind ? before.axis : axisOf(kind, clock);
   const [from, to] = [whole(state.from), whole(state.to)];
   const zoomed = from !== null && to !== null && to > from;
   const weight = Math.min(Math.max(Number(state.smooth) || 0, 0), MOST_SMOOTH);
@@ -54,7 +55,10 @@ function isLog(scale, { series }) {
 
 /** @param {{curves: {columns: {values: (number | null)[]}}[]}[]} plots Whether the first has a logarithm. */
 export function isPositive([first]) {
-  return Boolean(first?.curves.length) && first.curves.every(({ columns }) => columns.values.every((value) => value === null || value > 0));
+  return (
+    Boolean(first?.curves.length) &&
+    first.curves.every(({ columns }) => columns.values.every((value) => value === null || value > 0))
+  );
 }
 
 /**
@@ -62,7 +66,9 @@ export function isPositive([first]) {
  * @param {{curves: {columns: {values: (number | null)[]}}[]}[]} plots
  */
 export function spread([{ curves }]) {
-  const values = /** @type {number[]} */ (curves.flatMap(({ columns }) => columns.values.filter((value) => value !== null)));
+  const values = /** @type {number[]} */ (
+    curves.flatMap(({ columns }) => columns.values.filter((value) => value !== null))
+  );
   values.sort((a, b) => a - b);
   return values.length && values[0] > 0 ? values[values.length - 1] / values[values.length >> 1] : 0;
 }
@@ -76,13 +82,40 @@ export function createControls(router, { reset, live }) {
   const axes = choice("X axis", KINDS, (kind) => set({ axis: kind === "step" ? null : kind }));
   const scales = choice("Y axis", { linear: "Linear", log: "Log" }, (scale) => set({ scale }));
   const slider = /** @type {HTMLInputElement} */ (
-    h("input", { type: "range", min: 0, max: MOST_SMOOTH, step: 0.01, "aria-label": "Smoothing", input: slid, change: settled })
+    h("input", {
+      type: "range",
+      min: 0,
+      max: MOST_SMOOTH,
+      step: 0.01,
+      "aria-label": "Smoothing",
+      input: slid,
+      change: settled,
+    })
   );
   const value = h("output", { class: "smooth-value" });
-  const smoothing = h("label", { class: "smoothing", title: "Exponential moving average; the values as logged stay behind it" }, h("span", { class: "quiet" }, "Smoothing"), slider, value);
-  const back = h("button", { type: "button", class: "plain small", title: "Double click or Escape", click: reset }, "Reset zoom");
+  const smoothing = h(
+    "label",
+    { class: "smoothing", title: "Exponential moving average; the values as logged stay behind it" },
+    h("span", { class: "quiet" }, "Smoothing"),
+    slider,
+    value,
+  );
+  const back = h(
+    "button",
+    { type: "button", class: "plain small", title: "Double click or Escape", click: reset },
+    "Reset zoom",
+  );
   const hint = h("span", { class: "quiet hint" }, "Drag to zoom");
-  const element = h("div", { class: "controls", role: "group", "aria-label": "How the curves are drawn" }, axes.element, scales.element, smoothing, h("span", { class: "push" }), hint, back);
+  const element = h(
+    "div",
+    { class: "controls", role: "group", "aria-label": "How the curves are drawn" },
+    axes.element,
+    scales.element,
+    smoothing,
+    h("span", { class: "push" }),
+    hint,
+    back,
+  );
   let waiting = 0;
 
   function slid() {

@@ -14,7 +14,15 @@ import { curveName } from "./format.js";
  * }} Plot `fill` is the curve over zero whose area is tinted.
  */
 
-const LIMIT = { id: "limit", ink: "--alarm", short: "limit", label: "alarm limit", width: 1.25, dash: [3, 3], smooths: false };
+const LIMIT = {
+  id: "limit",
+  ink: "--alarm",
+  short: "limit",
+  label: "alarm limit",
+  width: 1.25,
+  dash: [3, 3],
+  smooths: false,
+};
 
 /**
  * The plots of a run from top to bottom; those with nothing to draw are left out.
@@ -41,9 +49,35 @@ function losses(detail) {
   const { series, limit, band } = detail;
   const bound = limit?.val ? { steps: limit.steps, values: limit.val } : null;
   const curves = drawable([
-    { id: "train", ink: "--train", short: "train", label: curveLabel("train", detail), width: 1.5, dash: [6, 3], smooths: true, columns: series.train },
-    { id: "probe", ink: "--probe", short: "probe", label: "train probe", width: 1.5, dash: [2, 2], smooths: true, columns: series.probe },
-    { id: "val", ink: "--val", short: "validation", label: curveLabel("val", detail), width: 2, smooths: true, columns: series.val },
+    {
+      id: "train",
+      ink: "--train",
+      short: "train",
+      label: curveLabel("train", detail),
+      width: 1.5,
+      dash: [6, 3],
+      smooths: true,
+      columns: series.train,
+    },
+    {
+      id: "probe",
+      ink: "--probe",
+      short: "probe",
+      label: "train probe",
+      width: 1.5,
+      dash: [2, 2],
+      smooths: true,
+      columns: series.probe,
+    },
+    {
+      id: "val",
+      ink: "--val",
+      short: "validation",
+      label: curveLabel("val", detail),
+      width: 2,
+      smooths: true,
+      columns: series.val,
+    },
   ]);
   return {
     id: "losses",
@@ -64,8 +98,21 @@ function gap({ series, limit, diagnosis }) {
     note: diagnosis.metrics.mode === "max" ? "train minus validation" : "validation minus train",
     curves: drawable([
       { id: "gap", ink: "--gap", short: "gap", label: "gap", width: 1.75, smooths: true, columns: series.gap },
-      { id: "like", ink: "--like", short: "like for like", label: "like for like", width: 1.75, dash: [8, 3], smooths: true, columns: series.like_for_like_gap },
-    ]).concat(drawable([{ ...LIMIT, columns: limit }]).filter(() => isDrawable(series.gap) || isDrawable(series.like_for_like_gap))),
+      {
+        id: "like",
+        ink: "--like",
+        short: "like for like",
+        label: "like for like",
+        width: 1.75,
+        dash: [8, 3],
+        smooths: true,
+        columns: series.like_for_like_gap,
+      },
+    ]).concat(
+      drawable([{ ...LIMIT, columns: limit }]).filter(
+        () => isDrawable(series.gap) || isDrawable(series.like_for_like_gap),
+      ),
+    ),
     band: null,
     height: 170,
     fill: "gap",
@@ -79,11 +126,30 @@ function test({ test: told }) {
   return {
     id: "test",
     title: "Test that decides",
-    note: told ? `${told.name}, alarm above ${told.limit === null ? "its limit" : Number(told.limit.toPrecision(3))}` : "",
+    note: told
+      ? `${told.name}, alarm above ${told.limit === null ? "its limit" : Number(told.limit.toPrecision(3))}`
+      : "",
     curves: isDrawable(columns)
       ? drawable([
-          { id: "statistic", ink: "--ink", short: "statistic", label: "statistic", width: 1.5, smooths: false, columns },
-          { id: "bound", ink: "--alarm", short: "limit", label: "limit", width: 1.25, dash: [3, 3], smooths: false, columns: limits },
+          {
+            id: "statistic",
+            ink: "--ink",
+            short: "statistic",
+            label: "statistic",
+            width: 1.5,
+            smooths: false,
+            columns,
+          },
+          {
+            id: "bound",
+            ink: "--alarm",
+            short: "limit",
+            label: "limit",
+            width: 1.25,
+            dash: [3, 3],
+            smooths: false,
+            columns: limits,
+          },
         ])
       : [],
     band: null,
@@ -101,7 +167,16 @@ function rate({ series }) {
     note: "",
     curves: varies
       ? drawable([
-          { id: "rate", ink: "--stop", short: "rate", label: "learning rate", width: 1.5, smooths: false, stepped: true, columns: series.learning_rate },
+          {
+            id: "rate",
+            ink: "--stop",
+            short: "rate",
+            label: "learning rate",
+            width: 1.5,
+            smooths: false,
+            stepped: true,
+            columns: series.learning_rate,
+          },
         ])
       : [],
     band: null,

@@ -42,7 +42,7 @@ export function pictureOf(panel, { run, verdict, look }) {
     const y = EDGE + 24 + 22 + rows[i] * ROW + 9;
     ctx.fillStyle = palette[`--${label.kind}`];
     ctx.fillText(label.text, EDGE + label.start, y);
-    ctx.fillRect(EDGE + label.x - 0.75, y + 8, 1.5, top - y - 2);
+    ctx.fillRect(EDGE + label.x - 0.75, y + 8, 1.5, top - y + 2);
   });
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
@@ -54,13 +54,16 @@ export function pictureOf(panel, { run, verdict, look }) {
  */
 function labelsOf(chart, look, ctx) {
   const [left, width] = [chart.bbox.left / devicePixelRatio, chart.bbox.width / devicePixelRatio];
-  const main = look.marked.marks.filter((mark) => KINDS[mark.kind].main);
-  return main
-    .map((mark) => {
-      const text = `${KINDS[mark.kind].label} ${placeOf(mark, look.marked)}`;
-      const x = left + chart.valToPos(look.axis.place(lineStep(mark, look.marked)), "x");
+  const groups = Map.groupBy(
+    look.marked.marks.filter((mark) => KINDS[mark.kind].main),
+    (mark) => lineStep(mark, look.marked),
+  );
+  return [...groups]
+    .map(([at, marks]) => {
+      const text = `${[...new Set(marks.map((mark) => KINDS[mark.kind].label))].join(", ")} ${placeOf(marks[0], look.marked)}`;
+      const x = left + chart.valToPos(look.axis.place(at), "x");
       const wide = ctx.measureText(text).width;
-      return { text, kind: mark.kind, x, start: Math.min(x, left + width + END_LABEL - wide), width: wide };
+      return { text, kind: marks[0].kind, x, start: Math.min(x, left + width + END_LABEL - wide), width: wide };
     })
     .filter(({ x }) => x >= left - 1 && x <= left + width + 1)
     .sort((a, b) => a.x - b.x);

@@ -1,8 +1,9 @@
 /** The plots of a run: one x axis, one cursor, one zoom, and one card that explains what is pointed at. */
 
 import { clockOf } from "./chart-axis.js";
-import { createControls, isPositive, lookOf, spread } from "./chart-controls.js";
+import { createControls, isPositive, lookOf, spread, WIDE_SPREAD } from "./chart-controls.js";
 import { mayBeThinned, plotsOf, refined } from "./chart-data.js";
+import { handle } from "./chart-keys.js";
 import { pictureOf } from "./chart-picture.js";
 import { describe, keyPoints, summaryOf } from "./chart-text.js";
 import { explanation, readoutCard } from "./chart-card.js";
@@ -21,15 +22,17 @@ import { createTooltip } from "./tooltip.js";
 
 const NEAR = 5;
 const SETTLED_MS = 180;
-const STRETCH = 1.6;
 
 /**
  * @param {Pick<import("./shell.js").Context, "source" | "router"> & {run: string, detail: RunDetail}} context
  */
 export function createCharts({ source, router, run, detail }) {
   let whole = detail;
-  let shown = detail;
-  let look = look_(detail);
+  let clock = clockOf(detail);
+  let plots = plotsOf(detail);
+  let look = looked(null);
+  // Whether finer points stand in the place of those that were sent first.
+  let refinedNow = false;
   let question = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let later;
@@ -43,26 +46,39 @@ export function createCharts({ source, router, run, detail }) {
   const points = h("div", { class: "sr-only" });
   const body = h("div", { class: "panels" });
   const element = h("section", { class: "charts", "aria-label": "Curves" }, controls.element, none, body, said, points);
-  element.addEventListener("keydown", (event) => event.key === "Escape" && escape());
+  element.addEventListener("keydown", (event) => event.key === "Escape" && escape(event));
   const tooltip = createTooltip(body);
   const strip = createStrip((marks, label) => {
     if (!label) return tooltip.hide();
-    const [x, y] = [label.offsetLeft + strip.element.offsetLeft, strip.element.offsetTop + label.offsetTop + label.offsetHeight];
+    const [x, y] = [
+      label.offsetLeft + strip.element.offsetLeft,
+      strip.element.offsetTop + label.offsetTop + label.offsetHeight,
+    ];
     tooltip.show(x, y + 4, explanation(marks));
   });
   const on = { hover, select, reset, toggle, save, drawn };
-  fill();
 
-  /** @param {RunDetail} latest */
-  function look_(latest) {
-    const marks = marksOf(latest);
-    const marked = { marks, range: onsetRange(latest.diagnosis, marks), onset: latest.diagnosis.onset_step };
-    return lookOf(router.state(), latest, marked);
+  /** @param {import("./chart-controls.js").Look | null} before */
+  function looked(before) {
+    const marks = marksOf(whole);
+    const marked = before?.marked ?? {
+      marks,
+      range: onsetRange(whole.diagnosis, marks),
+      onset: whole.diagnosis.onset_step,
+    };
+    return lookOf(router.state(), whole, marked, clock, before);
+  }
+
+  /** Says everything anew that depends on the data. */
+  function told() {
+    none.hidden = plots.length > 0;
+    key.replaceChildren(markerLegend(look.marked));
+    points.replaceChildren(keyPoints(whole));
+    for (const [id, panel] of panels) panel.label(summaryOf(id, whole));
   }
 
   /** Makes the plots there are, and drops those there are no more. */
   function fill() {
-    const plots = plotsOf(shown);
     for (const [id, panel] of panels) {
       if (plots.some((plot) => plot.id === id)) continue;
       panel.close();
@@ -70,11 +86,9 @@ export function createCharts({ source, router, run, detail }) {
       panels.delete(id);
     }
     for (const plot of plots) {
-      // Of all plots only the first can be logarithmic, for the others cross zero.
-      const own = plot.id === "losses" || plot.id === "rate" ? { ...look, log: plot.id === "rate" ? spread([plot]) > 50 : look.log } : { ...look, log: false };
       const panel = panels.get(plot.id);
-      if (panel) panel.update(plot, own);
-      else panels.set(plot.id, added(createPanel(plot, own, on)));
+      if (panel) panel.update(plot, lookAt(plot));
+      else panels.set(plot.id, added(createPanel(plot, lookAt(plot), on)));
     }
     // In the order of the plots, each at its place, without moving one that has the focus.
     let before = /** @type {Element} */ (tooltip.element);
@@ -83,18 +97,22 @@ export function createCharts({ source, router, run, detail }) {
       if (before.nextElementSibling !== panel.element) before.after(panel.element);
       before = panel.element;
     }
-    none.hidden = plots.length > 0;
-    controls.update(look, clockOf(shown), { scale: isPositive(plots), zoomed: look.range !== null });
-    key.replaceChildren(markerLegend(look.marked));
-    points.replaceChildren(keyPoints(whole));
-    for (const [id, panel] of panels) panel.label(summaryOf(id, whole));
+    controls.update(look, clock, { scale: isPositive(plots), zoomed: look.range !== null });
+  }
+
+  /**
+   * Of all plots only the first and the learning rate can be logarithmic, for the others cross zero.
+   * @param {import("./chart-data.js").Plot} plot
+   */
+  function lookAt(plot) {
+    if (plot.id === "losses") return look;
+    return { ...look, log: plot.id === "rate" && spread([plot]) > WIDE_SPREAD };
   }
 
   /** @param {Panel} panel */
   function added(panel) {
     if (panel.plot.id === "losses") panel.frame(strip.element, key);
-    panel.canvas.addEventListener("keydown", (event) => pressed(panel, event));
-    panel.canvas.addEventListener("wheel", (event) => wheeled(panel, event), { passive: false });
+    handle(panel, { select, reset, arrived });
     panel.canvas.addEventListener("blur", () => left(panel));
     return panel;
   }
@@ -120,9 +138,11 @@ export function createCharts({ source, router, run, detail }) {
     if (place < 0 || !panel.chart) return tooltip.hide();
     const { chart } = panel;
     const step = look.axis.stepAt(chart.posToVal(place, "x"));
-    const marks = look.marked.marks.filter((mark) => Math.abs(chart.valToPos(look.axis.place(lineStep(mark, look.marked)), "x") - place) <= NEAR);
+    const marks = look.marked.marks.filter(
+      (mark) => Math.abs(chart.valToPos(look.axis.place(lineStep(mark, look.marked)), "x") - place) <= NEAR,
+    );
     const { x, y } = placeIn(panel, place);
-    tooltip.show(x, y, ...readoutCard([...panels.values()], panel, step, marks, clockOf(whole), look));
+    tooltip.show(x, y, ...readoutCard([...panels.values()], panel, step, marks, clock, look));
   }
 
   /**
@@ -132,6 +152,11 @@ export function createCharts({ source, router, run, detail }) {
   function placeIn(panel, place) {
     const [own, over] = [body.getBoundingClientRect(), panel.chart.over.getBoundingClientRect()];
     return { x: over.left - own.left + place, y: over.top - own.top + 8 };
+  }
+
+  /** @param {number} place Where a key has moved the cursor to, in the axis' own units. */
+  function arrived(place) {
+    said.textContent = describe([...panels.values()], look.axis.stepAt(place), look);
   }
 
   /** @param {Panel} panel */
@@ -153,7 +178,10 @@ export function createCharts({ source, router, run, detail }) {
     router.change({ from: null, to: null }, { push: false });
   }
 
-  function escape() {
+  /** @param {KeyboardEvent} event */
+  function escape(event) {
+    // What is closed here is not the whole page, which the same key leaves.
+    if (look.range || !tooltip.element.hidden) event.stopPropagation();
     tooltip.hide();
     if (look.range) reset();
   }
@@ -177,64 +205,14 @@ export function createCharts({ source, router, run, detail }) {
     if (blob) saveBlob(`${fileName(run)}-${panel.plot.id}.png`, blob);
   }
 
-  /**
-   * The arrows walk along the points, plus and minus zoom.
-   * @param {Panel} panel
-   * @param {KeyboardEvent} event
-   */
-  function pressed(panel, event) {
-    const { chart } = panel;
-    if (!chart || event.ctrlKey || event.metaKey || event.altKey) return;
-    const [places] = chart.data;
-    const inside = places.flatMap((/** @type {number} */ x, /** @type {number} */ i) => (x >= chart.scales.x.min && x <= chart.scales.x.max ? [i] : []));
-    const now = inside.indexOf(chart.cursor.idx ?? -1);
-    const last = inside.length - 1;
-    const far = Math.max(1, Math.round(inside.length / 20));
-    const wanted = { ArrowRight: now + 1, ArrowLeft: now < 0 ? last : now - 1, PageDown: now + far, PageUp: now < 0 ? last : now - far, Home: 0, End: last }[event.key];
-    if (wanted !== undefined && last >= 0) {
-      const place = places[inside[Math.min(Math.max(wanted, 0), last)]];
-      chart.setCursor({ left: chart.valToPos(place, "x"), top: 10 });
-      said.textContent = describe([...panels.values()], look.axis.stepAt(place), look);
-    } else if (event.key === "+" || event.key === "-") {
-      zoom(panel, chart.cursor.left >= 0 ? chart.cursor.left : chart.over.clientWidth / 2, event.key === "+" ? 1 / STRETCH : STRETCH);
-    } else {
-      return;
-    }
-    event.preventDefault();
-  }
-
-  /**
-   * With Ctrl, as a pinch is told too; without it, the page is scrolled.
-   * @param {Panel} panel
-   * @param {WheelEvent} event
-   */
-  function wheeled(panel, event) {
-    if (!event.ctrlKey || !panel.chart) return;
-    event.preventDefault();
-    zoom(panel, event.clientX - panel.chart.over.getBoundingClientRect().left, event.deltaY < 0 ? 1 / STRETCH : STRETCH);
-  }
-
-  /**
-   * @param {Panel} panel
-   * @param {number} at Pixel that stays where it is.
-   * @param {number} factor
-   */
-  function zoom(panel, at, factor) {
-    const { min, max } = panel.chart.scales.x;
-    const [places] = panel.chart.data;
-    const fixed = panel.chart.posToVal(at, "x");
-    const [from, to] = [fixed - (fixed - min) * factor, fixed + (max - fixed) * factor];
-    if (from <= places[0] && to >= places[places.length - 1]) reset();
-    else select(Math.max(from, places[0]), Math.min(to, places[places.length - 1]));
-  }
-
   /** Asks for the points of a stretch where those that are there may have been thinned. */
   function refine() {
     clearTimeout(later);
     const mine = ++question;
     const { from, to } = look;
     if (from === null || to === null || !mayBeThinned(whole)) {
-      if (shown !== whole) shown = whole;
+      if (refinedNow) plots = plotsOf(whole);
+      refinedNow = false;
       return;
     }
     later = setTimeout(async () => {
@@ -242,7 +220,8 @@ export function createCharts({ source, router, run, detail }) {
       try {
         const part = await source.series(run, { val, train, mode, exact }, from, to);
         if (mine !== question) return;
-        shown = refined(whole, part, from, to);
+        plots = plotsOf(refined(whole, part, from, to));
+        refinedNow = true;
         fill();
       } catch {
         // The coarse points are on the screen already; the next zoom asks again.
@@ -250,23 +229,41 @@ export function createCharts({ source, router, run, detail }) {
     }, SETTLED_MS);
   }
 
+  fill();
+  told();
   refine();
   return {
     element,
     /** @param {RunDetail} latest */
     update(latest) {
-      whole = shown = latest;
-      look = look_(latest);
-      fill();
+      whole = latest;
+      clock = clockOf(latest);
+      plots = plotsOf(latest);
+      look = looked(null);
       refine();
+      fill();
+      told();
     },
     route() {
       const before = look;
-      look = look_(whole);
-      const moved = before.from !== look.from || before.to !== look.to;
-      if (moved) refine();
+      look = looked(before);
+      if (before.from !== look.from || before.to !== look.to) refine();
       fill();
     },
+    /** @type {import("./help.js").Key[]} */
+    keys: [
+      {
+        keys: ["p"],
+        does: "Read the plot point by point, with ← and →",
+        run: () => panels.get("losses")?.canvas.focus(),
+      },
+      {
+        keys: ["l"],
+        does: "Linear or logarithmic",
+        run: () => router.change({ scale: look.log ? "linear" : "log" }, { push: false }),
+      },
+      { keys: ["0"], does: "Show the whole run", run: reset },
+    ],
     save: () => [...panels.values()].reduce((done, panel) => done.then(() => save(panel)), Promise.resolve()),
     redraw() {
       for (const panel of panels.values()) panel.redraw();

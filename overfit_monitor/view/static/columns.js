@@ -180,6 +180,7 @@ function lostCell(run) {
   if (!known(lost)) return NONE;
   const share = Math.min(1, Math.max(0, Number(lost)));
   const bar = h("i", { class: "lost-bar", "aria-hidden": "true" });
+  bar.hidden = share < 0.02;
   bar.style.width = `${Math.round(100 * share)}%`;
   const title = `Best ${number(run.best_value)} at step ${step(run.best_step)}, last ${number(run.last_value)}`;
   return h("span", { class: "lost", title }, bar, h("span", {}, percent(lost)));

@@ -13,10 +13,25 @@ export function exampleTables({ examples, membership }) {
   const rows = (/** @type {string} */ name) => examples?.[name] ?? [];
   return [
     block("membership", "Can training examples be told by their loss?", "", membership ? [meter(membership)] : []),
-    block("classes", "Classes", since && `change ${since}`, rows("classes").length ? [classTable(rows("classes"))] : []),
+    block(
+      "classes",
+      "Classes",
+      since && `change ${since}`,
+      rows("classes").length ? [classTable(rows("classes"))] : [],
+    ),
     block("risen", "Examples whose loss rose most", since, table(rows("risen"))),
-    block("worst", "Examples with the highest loss", at === null || at === undefined ? "" : `at step ${step(at)}`, table(rows("worst"))),
-    block("mislabelled", "Examples that look mislabelled", "their loss was far out when the model was best", table(rows("mislabelled"))),
+    block(
+      "worst",
+      "Examples with the highest loss",
+      at === null || at === undefined ? "" : `at step ${step(at)}`,
+      table(rows("worst")),
+    ),
+    block(
+      "mislabelled",
+      "Examples that look mislabelled",
+      "their loss was far out when the model was best",
+      table(rows("mislabelled")),
+    ),
   ];
 }
 
@@ -28,7 +43,12 @@ export function exampleTables({ examples, membership }) {
  */
 function block(key, title, note, content) {
   if (!content.length) return null;
-  return h("details", { class: "table-block", "data-key": key, open: key === "classes" || key === "membership" }, h("summary", {}, h("h2", {}, title), note && h("span", { class: "quiet" }, note)), ...content);
+  return h(
+    "details",
+    { class: "table-block", "data-key": key, open: key === "classes" || key === "membership" },
+    h("summary", {}, h("h2", {}, title), note && h("span", { class: "quiet" }, note)),
+    ...content,
+  );
 }
 
 /** @param {any} membership */
@@ -43,8 +63,18 @@ function meter({ auc, low, high, tpr }) {
     "div",
     { class: "membership" },
     h("div", { class: "meter", "aria-hidden": "true" }, span, dot),
-    h("div", { class: "meter-ends quiet", "aria-hidden": "true" }, h("span", {}, "0.5 not at all"), h("span", {}, "1 always")),
-    h("p", {}, h("strong", {}, `AUC ${auc.toFixed(3)} `), `(95 %: ${low.toFixed(3)} to ${high.toFixed(3)}): how often a training example has a lower loss than a validation example. ${Number((100 * tpr).toPrecision(2))} % of the training examples have a lower loss than all but 1 % of the validation examples.`),
+    h(
+      "div",
+      { class: "meter-ends quiet", "aria-hidden": "true" },
+      h("span", {}, "0.5 not at all"),
+      h("span", {}, "1 always"),
+    ),
+    h(
+      "p",
+      {},
+      h("strong", {}, `AUC ${auc.toFixed(3)} `),
+      `(95 %: ${low.toFixed(3)} to ${high.toFixed(3)}): how often a training example has a lower loss than a validation example. ${Number((100 * tpr).toPrecision(2))} % of the training examples have a lower loss than all but 1 % of the validation examples.`,
+    ),
   );
 }
 
@@ -54,8 +84,17 @@ function classTable(rows) {
   const body = rows.map(({ label, n, loss, change, change_error: error }) => {
     const bar = h("i", { class: `bar ${change > 0 ? "worse" : "better"}`, "aria-hidden": "true" });
     bar.style.width = `${(46 * Math.abs(change ?? 0)) / largest}px`;
-    const told = change === null ? NONE : `${change > 0 ? "+" : ""}${number(change)}${error === null ? "" : ` ± ${number(Number(error.toPrecision(2)))}`}`;
-    return [h("th", { scope: "row" }, label), cell(n), cell(number(loss)), h("td", { class: "numeric" }, told), h("td", { class: "bar-cell" }, change === null ? "" : bar)];
+    const told =
+      change === null
+        ? NONE
+        : `${change > 0 ? "+" : ""}${number(change)}${error === null ? "" : ` ± ${number(Number(error.toPrecision(2)))}`}`;
+    return [
+      h("th", { scope: "row" }, label),
+      cell(n),
+      cell(number(loss)),
+      h("td", { class: "numeric" }, told),
+      h("td", { class: "bar-cell" }, change === null ? "" : bar),
+    ];
   });
   return grid(["Class", "Examples", "Mean loss", "Change", ""], body);
 }
@@ -84,7 +123,24 @@ const cell = (content) => h("td", { class: "numeric" }, content);
 function grid(names, rows) {
   const kept = names.filter((name) => name !== false);
   const textual = ["Example", "Split", "Class", ""];
-  const head = kept.map((name, i) => (name === "" ? h("td", {}) : h("th", { scope: "col", class: textual.includes(name) && (i === 0 || name === "Split") ? "" : "numeric" }, name)));
-  const scroll = h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Table" }, h("table", { class: "examples" }, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row)))));
+  const head = kept.map((name, i) =>
+    name === ""
+      ? h("td", {})
+      : h(
+          "th",
+          { scope: "col", class: textual.includes(name) && (i === 0 || name === "Split") ? "" : "numeric" },
+          name,
+        ),
+  );
+  const scroll = h(
+    "div",
+    { class: "scroll", tabindex: 0, role: "group", "aria-label": "Table" },
+    h(
+      "table",
+      { class: "examples" },
+      h("thead", {}, h("tr", {}, ...head)),
+      h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row))),
+    ),
+  );
   return scroll;
 }

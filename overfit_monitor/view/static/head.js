@@ -10,8 +10,9 @@ import { parted } from "./router.js";
  * @param {import("./shell.js").Context} context
  * @param {HTMLElement | null} alerts
  * @param {() => import("./shell.js").Page | null} page
+ * @param {() => void} keys Shows the list of keys.
  */
-export function createHead({ source, feed, router }, alerts, page) {
+export function createHead({ source, feed, router }, alerts, page, keys) {
   const nav = h("nav", { "aria-label": "Views" });
   const time = h("span", { class: "live quiet" });
   const menu = h("div", { class: "bar-menu-items" });
@@ -21,8 +22,7 @@ export function createHead({ source, feed, router }, alerts, page) {
     h("summary", { class: "bare", title: "Download" }, sign("download"), h("span", { class: "wide-only" }, "Download")),
     menu,
   );
-  const ask = () => document.dispatchEvent(new KeyboardEvent("keydown", { key: "?", bubbles: true }));
-  const help = h("button", { type: "button", class: "bare", "aria-label": "Keys", title: "Keys (?)", click: ask }, sign("help"));
+  const help = h("button", { type: "button", class: "bare", "aria-label": "Keys", title: "Keys (?)", click: keys }, sign("help"));
   const about = source.about;
   const title = about && h("strong", { class: "brand", title: about.written }, about.title);
   const element = h("header", { class: "app-bar" }, title, nav, h("span", { class: "push" }), time, alerts, download, help);

@@ -38,7 +38,11 @@ export function createStrip(explain) {
     };
     const show = () => explain(marks, button);
     const hide = () => explain(marks, null);
-    const button = h("button", { ...attributes, mouseenter: show, mouseleave: hide, focus: show, blur: hide }, ...content);
+    const button = h(
+      "button",
+      { ...attributes, mouseenter: show, mouseleave: hide, focus: show, blur: hide },
+      ...content,
+    );
     return button;
   }
 
@@ -49,14 +53,23 @@ export function createStrip(explain) {
    */
   function main(u, look) {
     const [left, width] = [u.over.offsetLeft, u.over.clientWidth];
-    const groups = Map.groupBy(look.marked.marks.filter((mark) => KINDS[mark.kind].main), (mark) => lineStep(mark, look.marked));
+    const groups = Map.groupBy(
+      look.marked.marks.filter((mark) => KINDS[mark.kind].main),
+      (mark) => lineStep(mark, look.marked),
+    );
     const found = [...groups].map(([at, marks]) => ({ marks, x: left + u.valToPos(look.axis.place(at), "x") }));
     const inside = found.filter(({ x }) => x >= left - 1 && x <= left + width + 1).sort((a, b) => a.x - b.x);
     const labels = inside.map(({ marks, x }) => {
       const names = marks.map((mark) => h("b", { class: `ink-${mark.kind}` }, KINDS[mark.kind].label));
       const button = label(marks, "main", look.marked, ...names, placeOf(marks[0], look.marked));
       element.append(button);
-      return { button, x, ink: marks[0].kind, start: Math.min(x - 4, element.clientWidth - button.offsetWidth), width: button.offsetWidth };
+      return {
+        button,
+        x,
+        ink: marks[0].kind,
+        start: Math.min(x - 4, element.clientWidth - button.offsetWidth),
+        width: button.offsetWidth,
+      };
     });
     const rows = rowsOf(labels);
     const count = Math.max(0, ...rows.map((row) => row + 1));
@@ -125,7 +138,10 @@ export function createStrip(explain) {
       const height = (rows + Number(more)) * ROW;
       element.style.height = `${height}px`;
       for (const { line, top } of stems) line.style.height = `${Math.max(height - top, 0) + 10}px`;
-      if (had) /** @type {HTMLElement | null} */ (element.querySelector(`[data-steps="${CSS.escape(focused ?? "")}"]`))?.focus();
+      if (had)
+        /** @type {HTMLElement | null} */ (
+          element.querySelector(`[data-steps="${CSS.escape(focused ?? "")}"]`)
+        )?.focus();
     },
   };
 }

@@ -15,10 +15,34 @@ export const KINDS = {
   onset: { label: "onset", meaning: "where it began", dash: [7, 4], main: true, path: "" },
   alarm: { label: "alarm", meaning: "first step at which it could be told live", dash: [2, 3], main: true, path: "" },
   stop: { label: "stop", meaning: "where the stopping policy ends training", dash: [9, 3, 2, 3], main: true, path: "" },
-  alert: { label: "alert", meaning: "raised while the run was watched", dash: [1, 3], main: false, path: "M6 1.5 11 10.5H1z" },
-  learning_rate: { label: "learning rate", meaning: "the learning rate changed", dash: [1, 5], main: false, path: "M6 1 11 6 6 11 1 6z" },
-  restart: { label: "restart", meaning: "training went on from an earlier step", dash: [12, 4], main: false, path: "M10.5 6A4.5 4.5 0 1 1 8.5 2.2L7.8 4.6 11.4 3.6 10.2 0 9.3 1A6 6 0 1 0 12 6z" },
-  applied: { label: "applied", meaning: "a recommendation was applied", dash: [4, 2], main: false, path: "M4.5 1h3v3.5H11v3H7.5V11h-3V7.5H1v-3h3.5z" },
+  alert: {
+    label: "alert",
+    meaning: "raised while the run was watched",
+    dash: [1, 3],
+    main: false,
+    path: "M6 1.5 11 10.5H1z",
+  },
+  learning_rate: {
+    label: "learning rate",
+    meaning: "the learning rate changed",
+    dash: [1, 5],
+    main: false,
+    path: "M6 1 11 6 6 11 1 6z",
+  },
+  restart: {
+    label: "restart",
+    meaning: "training went on from an earlier step",
+    dash: [12, 4],
+    main: false,
+    path: "M10.5 6A4.5 4.5 0 1 1 8.5 2.2L7.8 4.6 11.4 3.6 10.2 0 9.3 1A6 6 0 1 0 12 6z",
+  },
+  applied: {
+    label: "applied",
+    meaning: "a recommendation was applied",
+    dash: [4, 2],
+    main: false,
+    path: "M4.5 1h3v3.5H11v3H7.5V11h-3V7.5H1v-3h3.5z",
+  },
 };
 const ROW_GAP = 6;
 const BESIDE = 3;
@@ -44,7 +68,9 @@ export function onsetRange(diagnosis, marks) {
   const onset = marks.find((mark) => mark.kind === "onset");
   if (!onset) return null;
   if (onset.to_step !== null && onset.to_step > onset.step) return [onset.step, onset.to_step];
-  const found = diagnosis.findings.find((/** @type {any} */ one) => one.onset_step === diagnosis.onset_step && one.onset_range);
+  const found = diagnosis.findings.find(
+    (/** @type {any} */ one) => one.onset_step === diagnosis.onset_step && one.onset_range,
+  );
   return found && found.onset_range[1] > found.onset_range[0] ? found.onset_range : null;
 }
 
@@ -65,9 +91,25 @@ export function markerLegend(marked) {
     if (!here.length) return [];
     const plural = label.endsWith("e") && kind === "learning_rate" ? "learning rates" : `${label}s`;
     const name = here.length === 1 ? `${label} ${placeOf(here[0], marked)}` : `${here.length} ${plural}`;
-    const attributes = { "data-marker": kind, "data-step": here.map((mark) => lineStep(mark, marked)).join(" "), class: `ink-${kind}` };
+    const attributes = {
+      "data-marker": kind,
+      "data-step": here.map((mark) => lineStep(mark, marked)).join(" "),
+      class: `ink-${kind}`,
+    };
     const sign = main ? lineSign(kind) : glyph(kind);
-    return [h("li", attributes, sign, h("b", {}, name), h("span", { class: "quiet" }, kind === "onset" && range ? `${meaning}, between ${step(range[0])} and ${step(range[1])}` : meaning))];
+    return [
+      h(
+        "li",
+        attributes,
+        sign,
+        h("b", {}, name),
+        h(
+          "span",
+          { class: "quiet" },
+          kind === "onset" && range ? `${meaning}, between ${step(range[0])} and ${step(range[1])}` : meaning,
+        ),
+      ),
+    ];
   });
   return h("ul", { class: "marker-key", "aria-label": "Marked steps" }, ...items);
 }
@@ -80,7 +122,11 @@ function lineSign(kind) {
 
 /** @param {string} kind */
 export function glyph(kind) {
-  return svg("svg", { width: 12, height: 12, viewBox: "0 0 12 12", "aria-hidden": "true" }, svg("path", { d: KINDS[kind].path }));
+  return svg(
+    "svg",
+    { width: 12, height: 12, viewBox: "0 0 12 12", "aria-hidden": "true" },
+    svg("path", { d: KINDS[kind].path }),
+  );
 }
 
 /**
@@ -110,9 +156,10 @@ export function paintMarks(u, ctx, { look, palette }) {
     const { dash, main } = KINDS[mark.kind];
     if (mark.kind === "alert") continue;
     // Lines of one step stand side by side.
-    const before = beside.get(mark.step) ?? 0;
-    beside.set(mark.step, before + 1);
-    const at = Math.round(x(lineStep(mark, look.marked))) + before * BESIDE * ratio;
+    const own = lineStep(mark, look.marked);
+    const before = beside.get(own) ?? 0;
+    beside.set(own, before + 1);
+    const at = Math.round(x(own)) + before * BESIDE * ratio;
     ctx.strokeStyle = palette[`--${mark.kind}`];
     ctx.globalAlpha = main ? 1 : 0.55;
     ctx.lineWidth = (main ? 1.5 : 1) * ratio;

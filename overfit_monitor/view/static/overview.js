@@ -36,7 +36,7 @@ export function createOverview({ feed, router }) {
   );
   const chips = h("div", { class: "chips", role: "group", "aria-label": "Show verdicts" });
   const status = h("span", { class: "quiet count", role: "status" });
-  const choice = h("div", { class: "chosen-runs" });
+  const choice = h("div", { role: "region", "aria-label": "Chosen runs" });
   const notice = h("div", {});
   const body = h("tbody", { click: clicked, change: ticked, focusin: visited });
   const heads = COLUMNS.map(headCell);
@@ -51,18 +51,24 @@ export function createOverview({ feed, router }) {
   );
   const below = h("div", {});
   const search = h("label", { class: "search" }, sign("search"), filter);
-  const bar = h("div", { class: "toolbar" }, search, chips, h("span", { class: "push" }), status, choice);
+  const bar = h("div", { class: "toolbar" }, search, chips, h("span", { class: "push" }), status);
   const title = h("h1", { class: "unseen", tabindex: -1 }, "Runs");
-  const element = h("div", { class: "overview" }, title, bar, notice, table, below);
+  const element = h("div", { class: "overview" }, title, bar, notice, table, below, choice);
   const rows = createRows(body, { height: ROW_HEIGHT, columns: COLUMNS.length + 1, make: rowOf });
 
   const address = (/** @type {string} */ run) => router.addressOf({ run });
   const chosen = () => parted(router.state().runs);
   const wanted = () => new Set(parted(router.state().verdict));
 
+  /** With what has been typed up to now. @type {typeof router.change} */
+  function change(part, how) {
+    clearTimeout(typing);
+    router.change({ q: filter.value.trim() || null, ...part }, how);
+  }
+
   function typed() {
     clearTimeout(typing);
-    typing = window.setTimeout(() => router.change({ q: filter.value.trim() || null }, { push: false }), TYPING_MS);
+    typing = window.setTimeout(() => change({}, { push: false }), TYPING_MS);
     draw();
   }
 
@@ -70,13 +76,12 @@ export function createOverview({ feed, router }) {
   function toggle(verdict) {
     const all = wanted();
     if (!all.delete(verdict)) all.add(verdict);
-    router.change({ verdict: joined([...all]) });
+    change({ verdict: joined([...all]) });
   }
 
   function clear() {
-    clearTimeout(typing);
     filter.value = "";
-    router.change({ q: null, verdict: null });
+    change({ verdict: null });
     draw();
     filter.focus();
   }
@@ -92,14 +97,14 @@ export function createOverview({ feed, router }) {
     const now = sorting();
     const turned = now.id === id ? !now.down : down;
     const sort = `${turned ? "-" : ""}${id}`;
-    router.change({ sort: sort === "verdict" ? null : sort });
+    change({ sort: sort === "verdict" ? null : sort });
   }
 
   /** @param {string} run */
   function choose(run) {
     const names = chosen();
     const all = names.includes(run) ? names.filter((name) => name !== run) : [...names, run];
-    if (all.length <= MOST_COMPARED) router.change({ runs: joined(all) }, { push: false });
+    if (all.length <= MOST_COMPARED) change({ runs: joined(all) }, { push: false });
     else draw(); // puts the tick back
   }
 
@@ -112,7 +117,7 @@ export function createOverview({ feed, router }) {
     if (mouse.ctrlKey || mouse.metaKey || mouse.shiftKey || target.closest(".col-check") || run === undefined) return;
     if (String(getSelection()) && !target.closest("a")) return;
     event.preventDefault();
-    router.change({ run });
+    change({ run });
   }
 
   /** @param {Event} event */
@@ -186,14 +191,12 @@ export function createOverview({ feed, router }) {
   /** @param {string[]} names */
   function choiceOf(names) {
     if (!names.length) return [];
-    const go = h(
-      "button",
-      { type: "button", class: "plain strong", disabled: names.length < 2, click: compare },
-      sign("compare"),
-      names.length < 2 ? "Choose one more to compare" : `Compare ${names.length} runs`,
-    );
-    const none = () => router.change({ runs: null }, { push: false });
-    return [go, h("button", { type: "button", class: "bare", "aria-label": "Choose none", title: "Choose none", click: none }, sign("close"))];
+    const few = names.length < 2;
+    const text = few ? "1 run chosen, choose another" : `${names.length} runs chosen`;
+    const go = h("button", { type: "button", class: "plain strong", disabled: few, click: compare }, sign("compare"), "Compare");
+    const none = () => change({ runs: null }, { push: false });
+    const drop = { type: "button", class: "bare", "aria-label": "Choose none", title: "Choose none", click: none };
+    return [h("div", { class: "chosen-runs" }, h("span", {}, text), go, h("button", drop, sign("close")))];
   }
 
   /** @param {RunRow[]} all */
@@ -209,7 +212,7 @@ export function createOverview({ feed, router }) {
   }
 
   function compare() {
-    if (chosen().filter((name) => feed.row(name)).length > 1) router.change({ page: "compare" });
+    if (chosen().filter((name) => feed.row(name)).length > 1) change({ page: "compare" });
   }
 
   /** @param {number} index */

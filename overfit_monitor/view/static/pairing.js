@@ -11,7 +11,9 @@ const AS_NAMED = "";
 export function pairing({ tags, choices, exact, exact_possible: possible }, { source, router }) {
   if (source.kind === "report" || !choices.length) return null;
   const state = router.state();
-  const val = select("Validation curve", [...choices.map(alike)], tags.val);
+  const first = tags.val === null ? [/** @type {[string, string]} */ ([AS_NAMED, "choose one"])] : [];
+  const val = select("Validation curve", [...first, ...choices.map(alike)], tags.val ?? AS_NAMED);
+  val.required = true;
   const train = select("Train curve", [[AS_NAMED, "none"], ...choices.map(alike)], tags.train ?? AS_NAMED);
   const modes = /** @type {[string, string][]} */ ([
     [AS_NAMED, "as the name says"],
@@ -19,12 +21,14 @@ export function pairing({ tags, choices, exact, exact_possible: possible }, { so
     ["max", "higher is better"],
   ]);
   const mode = select("Better is", modes, state.mode ?? AS_NAMED);
-  const all = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox", checked: exact && state.exact !== undefined }));
+  const all = /** @type {HTMLInputElement} */ (
+    h("input", { type: "checkbox", checked: exact && state.exact !== undefined })
+  );
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     const named = val.value === tags.val && train.value === (tags.train ?? AS_NAMED) && state.val === undefined;
     const pair = named ? {} : { val: val.value, train: train.value || null };
-    router.change({ ...pair, mode: mode.value || null, exact: all.checked ? "1" : null });
+    router.change({ ...pair, mode: mode.value || null, exact: all.checked ? "true" : null });
   };
   const again = () => router.change({ val: null, train: null, mode: null, exact: null });
   const changed = ["val", "train", "mode"].some((key) => state[key] !== undefined);
@@ -38,12 +42,17 @@ export function pairing({ tags, choices, exact, exact_possible: possible }, { so
       h("label", {}, h("span", {}, "Validation"), val),
       h("label", {}, h("span", {}, "Train"), train),
       h("label", {}, h("span", {}, "Direction"), mode),
-      possible && h("label", { class: "check" }, all, h("span", {}, "Read every point of the log, not TensorBoard's sample")),
+      possible &&
+        h("label", { class: "check" }, all, h("span", {}, "Read every point of the log, not TensorBoard's sample")),
       h(
         "span",
         { class: "row" },
         h("button", { type: "submit", class: "plain" }, "Compare"),
-        h("button", { type: "button", class: "plain", click: again, disabled: !changed && state.exact === undefined }, "As named"),
+        h(
+          "button",
+          { type: "button", class: "plain", click: again, disabled: !changed && state.exact === undefined },
+          "As named",
+        ),
       ),
     ),
   );

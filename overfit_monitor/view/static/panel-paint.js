@@ -12,8 +12,33 @@ export const FONT = 'Roboto, "Helvetica Neue", Arial, sans-serif';
 export const END_LABEL = 84;
 const LINE = 15;
 const INKS = [
-  ...["--paper", "--ink", "--quiet", "--grid", "--line", "--train", "--val", "--probe", "--gap", "--gap-fill", "--like"],
-  ...["--band", "--best", "--onset", "--alarm", "--stop", "--alert", "--learning_rate", "--restart", "--applied", "--tint", "--range", "--over"],
+  ...[
+    "--paper",
+    "--ink",
+    "--quiet",
+    "--grid",
+    "--line",
+    "--train",
+    "--val",
+    "--probe",
+    "--gap",
+    "--gap-fill",
+    "--like",
+  ],
+  ...[
+    "--band",
+    "--best",
+    "--onset",
+    "--alarm",
+    "--stop",
+    "--alert",
+    "--learning_rate",
+    "--restart",
+    "--applied",
+    "--tint",
+    "--range",
+    "--over",
+  ],
   ...[...Array(10).keys()].flatMap((i) => [`--run-${i}`, `--run-${i}-soft`]),
 ];
 
@@ -74,7 +99,8 @@ function paintBand(u, ctx, { plot: { band }, look, palette }) {
   if (!band || look.hidden.has("band") || look.hidden.has("val")) return;
   const bottom = u.bbox.top + u.bbox.height;
   const x = (/** @type {number} */ i) => u.valToPos(look.axis.place(band.steps[i]), "x", true);
-  const y = (/** @type {number | null} */ value) => (value === null ? null : look.log && value <= 0 ? bottom : u.valToPos(value, "y", true));
+  const y = (/** @type {number | null} */ value) =>
+    value === null ? null : look.log && value <= 0 ? bottom : u.valToPos(value, "y", true);
   ctx.fillStyle = palette["--band"];
   /** @type {number[]} */
   let stretch = [];
@@ -87,7 +113,14 @@ function paintBand(u, ctx, { plot: { band }, look, palette }) {
     }
     stretch = [];
   };
-  band.steps.forEach((_, i) => (band.low[i] === null || band.high[i] === null ? fill() : stretch.push(i)));
+  const { min, max } = u.scales.x;
+  const places = band.steps.map(look.axis.place);
+  const first = places.findIndex((place) => place >= min) - 1;
+  const last = places.findLastIndex((place) => place <= max) + 1;
+  for (let i = Math.max(first, 0); i <= Math.min(last, places.length - 1); i += 1) {
+    if (band.low[i] === null || band.high[i] === null) fill();
+    else stretch.push(i);
+  }
   fill();
 }
 
@@ -104,18 +137,25 @@ function paintOver(u, ctx, { plot, look, palette }) {
   if (curve < 0 || look.hidden.has(plot.curves[curve].id)) return;
   ctx.fillStyle = palette["--over"];
   const [xs, above, bound] = [u.data[0], u.data[curve + 1], u.data[limit + 1]];
-  let last = -1;
-  xs.forEach((/** @type {number} */ at, /** @type {number} */ i) => {
-    if (typeof above[i] !== "number" || typeof bound[i] !== "number") return;
-    if (last >= 0 && above[i] > bound[i] && above[last] > bound[last]) {
+  const [first, end] = u.series[0].idxs;
+  const isOver = (/** @type {number} */ i) => above[i] > bound[i];
+  /** @type {number[]} */
+  let stretch = [];
+  const fill = () => {
+    if (stretch.length > 1) {
       ctx.beginPath();
-      for (const [j, column] of /** @type {[number, number[]][]} */ ([[last, above], [i, above], [i, bound], [last, bound]])) {
-        ctx.lineTo(u.valToPos(xs[j], "x", true), u.valToPos(column[j], "y", true));
-      }
+      for (const i of stretch) ctx.lineTo(u.valToPos(xs[i], "x", true), u.valToPos(above[i], "y", true));
+      for (const i of stretch.reverse()) ctx.lineTo(u.valToPos(xs[i], "x", true), u.valToPos(bound[i], "y", true));
       ctx.fill();
     }
-    last = i;
-  });
+    stretch = [];
+  };
+  for (let i = Math.max(first - 1, 0); i <= Math.min(end + 1, xs.length - 1); i += 1) {
+    if (typeof above[i] !== "number" || typeof bound[i] !== "number") continue;
+    if (isOver(i)) stretch.push(i);
+    else fill();
+  }
+  fill();
 }
 
 /**
@@ -158,7 +198,8 @@ function nameEnds(u, { plot, look, palette }) {
     if (look.hidden.has(curve.id)) return [];
     const column = u.data[look.weight > 0 && curve.smooths ? plot.curves.length + i + 1 : i + 1];
     const at = column.findLastIndex(
-      (/** @type {unknown} */ value, /** @type {number} */ j) => typeof value === "number" && u.data[0][j] <= u.scales.x.max,
+      (/** @type {unknown} */ value, /** @type {number} */ j) =>
+        typeof value === "number" && u.data[0][j] <= u.scales.x.max,
     );
     if (at < 0) return [];
     const y = u.valToPos(column[at], "y", true);

@@ -1,5 +1,7 @@
 /** The y axis of a chart: which values it spans, and where a logarithmic one has its lines. */
 
+import { number } from "./format.js";
+
 const PAD = 0.06;
 // A limit far above the curve would press the curve flat; then it stays outside.
 const ROOM_FOR_LIMIT = 2.2;
@@ -16,7 +18,9 @@ export function valueRange(u, { plot, hidden, log }) {
   // Those of the scale that is about to hold, which the plot does not tell otherwise.
   const [first, last] = u.series[0].idxs;
   const usable = (/** @type {unknown} */ value) => typeof value === "number" && (!log || value > 0);
-  const spans = plot.curves.map((curve, i) => (hidden.has(curve.id) ? null : spanOf(u.data[i + 1], first, last, usable)));
+  const spans = plot.curves.map((curve, i) =>
+    hidden.has(curve.id) ? null : spanOf(u.data[i + 1], first, last, usable),
+  );
   const own = spans.filter((span, i) => span && !isLimit(plot.curves[i].id));
   let [low, high] = together(own.length ? own : spans);
   if (plot.fill) [low, high] = [Math.min(0, low), Math.max(0, high)];
@@ -27,7 +31,14 @@ export function valueRange(u, { plot, hidden, log }) {
     if (plot.id === "test") high = Math.min(high, ROOM_FOR_STATISTIC * highest);
     if (lowest < room) high = Math.max(high, Math.min(highest, room));
   }
-  return log ? padded(low, high, Math.log10, (x) => 10 ** x) : padded(low, high, (x) => x, (x) => x);
+  return log
+    ? padded(low, high, Math.log10, (x) => 10 ** x)
+    : padded(
+        low,
+        high,
+        (x) => x,
+        (x) => x,
+      );
 }
 
 /** @param {string} id */
@@ -76,18 +87,41 @@ function padded(low, high, into, back) {
  * @param {(value: number) => string} format
  */
 export function decades(format) {
-  const splits = (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ low, /** @type {number} */ high) => {
+  const splits = (
+    /** @type {any} */ _,
+    /** @type {number} */ __,
+    /** @type {number} */ low,
+    /** @type {number} */ high,
+  ) => {
     const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
     const every = Math.max(1, Math.ceil((to - from) / 8));
     const digits = to - from <= 3 ? [1, 2, 5] : [1];
     const powers = [...Array(to - from + 1).keys()].map((i) => from + i).filter((power) => power % every === 0);
     const found = powers.flatMap((power) => digits.map((digit) => Number(`${digit}e${power}`)));
     const inside = found.filter((value) => value >= low && value <= high);
-    return inside.length > 1 ? inside : [0.1, 0.5, 0.9].map((share) => Number((low * (high / low) ** share).toPrecision(3)));
+    return inside.length > 1
+      ? inside
+      : [0.1, 0.5, 0.9].map((share) => Number((low * (high / low) ** share).toPrecision(3)));
   };
   return {
     splits,
     values: (/** @type {any} */ _, /** @type {number[]} */ found) => found.map(format),
     filter: (/** @type {any} */ _, /** @type {number[]} */ found) => found,
   };
+}
+
+/**
+ * As many decimals as the distance of the labels asks for.
+ * @param {any} _
+ * @param {number[]} splits
+ */
+export function yValues(_, splits) {
+  const apart = splits.length > 1 ? Math.abs(splits[1] - splits[0]) : 0;
+  const largest = Math.max(...splits.map(Math.abs));
+  if (!apart || apart < 1e-6 || largest >= 1e5) return splits.map(number);
+  const places = Math.max(0, -Math.floor(Math.log10(apart) + 1e-9));
+  const digits = Math.min(places, 8);
+  return splits.map((value) =>
+    value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }),
+  );
 }

@@ -1,11 +1,13 @@
 /** One uPlot chart with its title and its legend, whose entries show the values and switch the curves. */
 
 import UPlot from "./vendor/uplot-1.6.32/uPlot.esm.js";
+import { clockLabels } from "./chart-axis.js";
 import { aligned } from "./chart-data.js";
 import { h } from "./dom.js";
 import { number } from "./format.js";
 import { END_LABEL, FONT, paintAbove, paintBelow, paletteOf } from "./panel-paint.js";
-import { decades, valueRange } from "./panel-scale.js";
+import { legendEntry } from "./panel-legend.js";
+import { decades, valueRange, yValues } from "./panel-scale.js";
 
 /**
  * @typedef {import("./chart-data.js").Plot} Plot
@@ -43,7 +45,17 @@ export function createPanel(plot, look, on) {
   let palette = {};
   const note = h("span", { class: "quiet" }, plot.note);
   const legend = h("div", { class: "legend", role: "group", "aria-label": `${plot.title}: curves` });
-  const save = h("button", { type: "button", class: "icon-button", title: "Save this chart as a PNG", click: () => on.save(self) }, "PNG");
+  const save = h(
+    "button",
+    {
+      type: "button",
+      class: "icon-button",
+      title: "Save this chart as a PNG",
+      "aria-label": `Save ${plot.title} as a PNG`,
+      click: () => on.save(self),
+    },
+    "PNG",
+  );
   const title = h("h2", {}, plot.title);
   const canvas = h("div", {
     class: "plot",
@@ -52,7 +64,12 @@ export function createPanel(plot, look, on) {
     "aria-roledescription": "chart",
     "aria-label": plot.title,
   });
-  const element = h("figure", { class: "panel", "data-plot": plot.id }, h("header", {}, title, note, h("div", { class: "panel-tools" }, legend, save)), canvas);
+  const element = h(
+    "figure",
+    { class: "panel", "data-plot": plot.id },
+    h("header", {}, title, note, h("div", { class: "panel-tools" }, legend, save)),
+    canvas,
+  );
   const watcher = new ResizeObserver(fit);
   watcher.observe(canvas);
 
@@ -77,7 +94,8 @@ export function createPanel(plot, look, on) {
     const grid = { stroke: palette["--grid"], width: 1 };
     const axis = { stroke: palette["--quiet"], font, grid, ticks: { show: false } };
     const { kind, format, increments } = seen.axis;
-    const formatted = (/** @type {any} */ _, /** @type {number[]} */ splits) => splits.map((at) => (kind === "step" ? number(at) : format(at)));
+    const formatted = (/** @type {any} */ _, /** @type {number[]} */ splits) =>
+      splits.map((at) => (kind === "step" ? number(at) : format(at)));
     return {
       width: canvas.clientWidth,
       height: shown.height,
@@ -87,14 +105,32 @@ export function createPanel(plot, look, on) {
         y: false,
         drag: { x: true, y: false, dist: 6, setScale: false },
         bind: { dblclick: () => () => on.reset() },
-        points: { size: 7, width: 2, stroke: (/** @type {any} */ _, /** @type {number} */ i) => inkOf(i), fill: () => palette["--paper"] },
+        points: {
+          size: 7,
+          width: 2,
+          stroke: (/** @type {any} */ _, /** @type {number} */ i) => inkOf(i),
+          fill: () => palette["--paper"],
+        },
       },
       scales: {
-        x: { time: kind === "wall", range: (/** @type {any} */ _, /** @type {number} */ low, /** @type {number} */ high) => xRange(low, high) },
-        y: { distr: seen.log ? 3 : 1, range: (/** @type {any} */ u) => valueRange(u, { plot: shown, hidden: seen.hidden, log: seen.log }) },
+        x: {
+          time: kind === "wall",
+          range: (/** @type {any} */ _, /** @type {number} */ low, /** @type {number} */ high) => xRange(low, high),
+        },
+        y: {
+          distr: seen.log ? 3 : 1,
+          range: (/** @type {any} */ u) => valueRange(u, { plot: shown, hidden: seen.hidden, log: seen.log }),
+        },
       },
       axes: [
-        { ...axis, size: 28, gap: 6, space: kind === "relative" ? 80 : 60, ...(increments ? { incrs: increments } : {}), ...(kind === "wall" ? {} : { values: formatted }) },
+        {
+          ...axis,
+          size: 28,
+          gap: 6,
+          space: kind === "relative" ? 80 : 60,
+          ...(increments ? { incrs: increments } : {}),
+          values: kind === "wall" ? clockLabels : formatted,
+        },
         { ...axis, size: AXIS_WIDTH, gap: 8, space: 34, ...(seen.log ? decades(number) : { values: yValues }) },
       ],
       series: [{}, ...shown.curves.map(raw), ...shown.curves.map(smooth)],
@@ -161,30 +197,10 @@ export function createPanel(plot, look, on) {
   const inkOf = (i) => palette[shown.curves[(i - 1) % shown.curves.length]?.ink ?? "--ink"];
 
   function fillLegend() {
-    const entries = shown.curves.map((curve) => entry(curve.id, curve.label, curve.ink, curve.dash));
-    if (shown.band) entries.push(entry(BAND, "noise band", "--val", undefined));
+    const entries = shown.curves.map((curve) => legendEntry(curve, isShown(curve.id), on.toggle));
+    if (shown.band) entries.push(legendEntry({ id: BAND, label: "noise band" }, isShown(BAND), on.toggle));
     legend.replaceChildren(...entries);
     readout(null);
-  }
-
-  /**
-   * @param {string} id
-   * @param {string} label
-   * @param {string} ink
-   * @param {number[]} [dash]
-   */
-  function entry(id, label, ink, dash) {
-    const swatch = h("i", { class: `swatch ${id === BAND ? "area" : dash ? "dashed" : ""}`, "aria-hidden": "true" });
-    swatch.style.setProperty("--own", `var(${ink})`);
-    const attributes = {
-      type: "button",
-      class: "legend-entry",
-      "data-curve": id,
-      "aria-pressed": String(isShown(id)),
-      title: `${isShown(id) ? "Hide" : "Show"} ${label}`,
-      click: () => on.toggle(id),
-    };
-    return h("button", attributes, swatch, h("span", { class: "legend-name" }, label), id === BAND ? null : h("b", {}));
   }
 
   /**
@@ -207,7 +223,9 @@ export function createPanel(plot, look, on) {
       if (!indices || !chart) return curve.columns.values.findLast((value) => value !== null);
       const place = seen.weight > 0 && curve.smooths ? shown.curves.length + i + 1 : i + 1;
       const at = indices[place] ?? indices[i + 1] ?? null;
-      return at === null ? undefined : chart.data[place][at];
+      const value = at === null ? undefined : chart.data[place][at];
+      // Of a limit null only says that there is none yet.
+      return value === null && !curve.smooths ? undefined : value;
     });
   }
 
@@ -239,11 +257,16 @@ export function createPanel(plot, look, on) {
      */
     update(latest, wanted) {
       const same = formOf(latest, wanted) === formOf(shown, seen);
+      const smooths = latest.curves.some((curve) => curve.smooths);
+      const known = latest === shown && wanted.axis === seen.axis && (!smooths || wanted.weight === seen.weight);
+      const still = known && String(wanted.range) === String(seen.range);
       shown = latest;
       seen = wanted;
       note.textContent = latest.note;
       if (!chart) return fit();
       if (!same) return build();
+      if (still) return;
+      if (known) return chart.setScale("x", { min: chart.data[0][0], max: chart.data[0].at(-1) });
       chart.setData(columns(), true);
       readout(null);
     },
@@ -264,20 +287,12 @@ export function createPanel(plot, look, on) {
  * @param {Look} look
  */
 function formOf({ curves, band, height }, { axis, log, weight, hidden }) {
-  const each = curves.map((curve) => [curve.id, curve.label, curve.columns.steps.length <= FEW_POINTS, curve.columns.steps.length > DENSE]);
-  return JSON.stringify([each, band !== null, height, axis.kind, log, weight > 0, [...hidden].sort()]);
-}
-
-/**
- * As many decimals as the distance of the labels asks for.
- * @param {any} _
- * @param {number[]} splits
- */
-function yValues(_, splits) {
-  const apart = splits.length > 1 ? Math.abs(splits[1] - splits[0]) : 0;
-  const largest = Math.max(...splits.map(Math.abs));
-  if (!apart || apart < 1e-6 || largest >= 1e5) return splits.map(number);
-  const places = Math.max(0, -Math.floor(Math.log10(apart) + 1e-9));
-  const digits = Math.min(places, 8);
-  return splits.map((value) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  const each = curves.map((curve) => [
+    curve.id,
+    curve.label,
+    curve.columns.steps.length <= FEW_POINTS,
+    curve.columns.steps.length > DENSE,
+  ]);
+  const smoothed = weight > 0 && curves.some((curve) => curve.smooths);
+  return JSON.stringify([each, band !== null, height, axis.kind, log, smoothed, [...hidden].sort()]);
 }

@@ -18,7 +18,11 @@ export function recommendations({ diagnosis, applied }) {
     const done = applied.filter(({ id }) => id === advice.id);
     return recommendation(advice, place, done, titles);
   });
-  return section("Recommendations", ...cards, ...(others.length ? [h("div", { class: "card" }, h("h3", {}, "Applied before"), ...others.map(change))] : []));
+  return section(
+    "Recommendations",
+    ...cards,
+    ...(others.length ? [h("div", { class: "card" }, h("h3", {}, "Applied before"), ...others.map(change))] : []),
+  );
 }
 
 /**
@@ -28,11 +32,18 @@ export function recommendations({ diagnosis, applied }) {
  * @param {Map<string, string>} titles
  */
 function recommendation(advice, place, done, titles) {
-  const settings = Object.entries(advice.change).map(([name, value]) => h("code", { class: "setting" }, `${name} = ${plain(value)}`));
+  const settings = Object.entries(advice.change).map(([name, value]) =>
+    h("code", { class: "setting" }, `${name} = ${plain(value)}`),
+  );
   const holds = done.some(({ undone_step: undone }) => undone === null);
   return h(
     "details",
-    { class: "recommendation card", open: place === 0, "data-key": `advice-${advice.id}`, "data-recommendation": advice.id },
+    {
+      class: "recommendation card",
+      open: place === 0,
+      "data-key": `advice-${advice.id}`,
+      "data-recommendation": advice.id,
+    },
     h(
       "summary",
       {},
@@ -57,7 +68,9 @@ const plain = (value) => (typeof value === "object" ? JSON.stringify(value) : St
 /** @param {AppliedChange} done */
 function change({ id, step: at, before, after, undone_step: undone }) {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-  const values = names.flatMap((name) => [h("code", {}, `${name}: ${plain(before[name] ?? null)} → ${plain(after[name] ?? null)}`)]);
+  const values = names.flatMap((name) => [
+    h("code", {}, `${name}: ${plain(before[name] ?? null)} → ${plain(after[name] ?? null)}`),
+  ]);
   const since = at === null ? "Applied at the start" : `Applied after step ${step(at)}`;
   const until = undone === null ? "" : `, undone after step ${step(undone)}`;
   return h("p", { class: "applied", "data-applied": id }, h("b", {}, `${since}${until} `), ...values);
@@ -71,7 +84,10 @@ function measured(effect) {
   if (!effect) return h("p", { class: "quiet effect" }, "Its effect was not measured in our benchmark.");
   const [helps, harms] = [effect.helps, effect.harms].map((share) => Math.round(100 * share));
   const change = 100 * (effect.ratio - 1);
-  const median = Math.abs(change) < 0.05 ? "unchanged" : `${Math.abs(Number(change.toPrecision(2)))}\u00a0% ${change < 0 ? "lower" : "higher"}`;
+  const median =
+    Math.abs(change) < 0.05
+      ? "unchanged"
+      : `${Math.abs(Number(change.toPrecision(2)))}\u00a0% ${change < 0 ? "lower" : "higher"}`;
   const parts = [
     ["helps", helps],
     ["same", Math.max(0, 100 - helps - harms)],
@@ -85,7 +101,12 @@ function measured(effect) {
     "div",
     { class: "effect" },
     h("div", { class: "effect-bar", "aria-hidden": "true" }, ...parts),
-    h("p", {}, h("strong", {}, `In our benchmark of ${effect.runs} overfitting tasks: `), `helped ${helps}\u00a0%, harmed ${harms}\u00a0%; test loss ${median} in the median, 80\u00a0% of the tasks between ${times(effect.low)} and ${times(effect.high)} of what it was.`),
+    h(
+      "p",
+      {},
+      h("strong", {}, `In our benchmark of ${effect.runs} overfitting tasks: `),
+      `helped ${helps}\u00a0%, harmed ${harms}\u00a0%; test loss ${median} in the median, 80\u00a0% of the tasks between ${times(effect.low)} and ${times(effect.high)} of what it was.`,
+    ),
   );
 }
 

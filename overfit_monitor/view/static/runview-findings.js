@@ -36,7 +36,10 @@ function nothingFound(diagnosis) {
 function finding(found, place) {
   const { speaks_for: pro = [], speaks_against: con = [], experiment = "" } = found;
   const evidence = Object.entries(found.evidence ?? {}).filter(([, value]) => value !== null);
-  const rows = evidence.flatMap(([name, value]) => [h("dt", {}, words(name).toLowerCase()), h("dd", {}, figure(name, value))]);
+  const rows = evidence.flatMap(([name, value]) => [
+    h("dt", {}, words(name).toLowerCase()),
+    h("dd", {}, figure(name, value)),
+  ]);
   return h(
     "div",
     { class: "finding card", "data-finding": found.id, "data-severity": found.severity },
@@ -68,7 +71,12 @@ function when({ onset_step: onset, onset_range: range, alarm_step: alarm }) {
  */
 function reasons(title, side, said) {
   if (!said.length) return null;
-  return h("div", { class: `reasons ${side}` }, h("h4", {}, title), h("ul", {}, ...said.map((one) => h("li", {}, sentence(one)))));
+  return h(
+    "div",
+    { class: `reasons ${side}` },
+    h("h4", {}, title),
+    h("ul", {}, ...said.map((one) => h("li", {}, sentence(one)))),
+  );
 }
 
 /**
@@ -76,7 +84,9 @@ function reasons(title, side, said) {
  * @param {unknown} value
  */
 function figure(name, value) {
-  return typeof value === "number" && PERCENT.test(name) ? `${Number((100 * value).toPrecision(3))}\u00a0%` : number(value);
+  return typeof value === "number" && PERCENT.test(name)
+    ? `${Number((100 * value).toPrecision(3))}\u00a0%`
+    : number(value);
 }
 
 /** @param {RunDetail} detail */
@@ -98,7 +108,11 @@ function alert(raised) {
 /** @param {RunDetail} detail */
 export function notes({ diagnosis, source }) {
   const lines = diagnosis.notes.map((note) => h("p", {}, note));
-  return section("Notes", ...lines, source && lines.length > 0 && h("p", { class: "quiet source" }, `Read from ${source}`));
+  return section(
+    "Notes",
+    ...lines,
+    source && lines.length > 0 && h("p", { class: "quiet source" }, `Read from ${source}`),
+  );
 }
 
 /** @param {RunDetail} detail */
@@ -106,7 +120,11 @@ export function notJudged({ diagnosis }) {
   const { not_judged: left } = diagnosis;
   if (!left.length) return null;
   const rows = left.flatMap(({ id, reason }) => [h("dt", {}, words(id)), h("dd", {}, sentence(reason))]);
-  return folded("not-judged", `What was not judged, and why (${left.length})`, h("dl", { class: "not-judged" }, ...rows));
+  return folded(
+    "not-judged",
+    `What was not judged, and why (${left.length})`,
+    h("dl", { class: "not-judged" }, ...rows),
+  );
 }
 
 /**

@@ -47,7 +47,9 @@ function facts(diagnosis) {
 
 /** @param {any} diagnosis */
 function rangeOf({ findings, onset_step: onset }) {
-  const range = findings.find((/** @type {any} */ found) => found.onset_step === onset && found.onset_range)?.onset_range;
+  const range = findings.find(
+    (/** @type {any} */ found) => found.onset_step === onset && found.onset_range,
+  )?.onset_range;
   return range && range[1] > range[0] ? `${step(range[0])}–${step(range[1])}` : "";
 }
 
@@ -65,7 +67,11 @@ function compared(detail) {
 function named(split, detail) {
   const tag = detail.tags[split];
   const missing = split === "val" ? "no validation metric" : "no train metric";
-  return h("span", { class: tag ? `ink-${split}` : "quiet", title: tag ?? "" }, tag ? curveLabel(split, detail) : missing);
+  return h(
+    "span",
+    { class: tag ? `ink-${split}` : "quiet", title: tag ?? "" },
+    tag ? curveLabel(split, detail) : missing,
+  );
 }
 
 /**
@@ -73,7 +79,7 @@ function named(split, detail) {
  * @param {Context} context
  */
 function sampledNotice({ exact_possible: possible }, { source, router }) {
-  const read = () => router.change({ exact: "1" });
+  const read = () => router.change({ exact: "true" });
   return h(
     "p",
     { class: "notice" },

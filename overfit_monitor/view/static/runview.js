@@ -27,7 +27,11 @@ export function createRunView(context) {
     event.preventDefault();
     router.change({ run: null });
   };
-  const link = h("a", { class: "back", href: router.addressOf({ run: null }), target: "_top", click: goBack }, "← All runs");
+  const link = h(
+    "a",
+    { class: "back", href: router.addressOf({ run: null }), target: "_top", click: goBack },
+    "← All runs",
+  );
   const downloads = createDownloads(context, () => shown, charts.save);
   const summary = h("div", { class: "summary" });
   const side = h("div", { class: "side" });
@@ -45,13 +49,7 @@ export function createRunView(context) {
   function fill(latest) {
     shown = latest;
     keepOpen(summary, headline(latest, context));
-    keepOpen(side, [
-      findings(latest),
-      recommendations(latest),
-      alertsRaised(latest),
-      notes(latest),
-      notJudged(latest),
-    ]);
+    keepOpen(side, [findings(latest), recommendations(latest), alertsRaised(latest), notes(latest), notJudged(latest)]);
     keepOpen(tables, exampleTables(latest));
   }
 
@@ -63,6 +61,7 @@ export function createRunView(context) {
       charts.update(latest);
     },
     route: charts.route,
+    keys: charts.keys,
     redraw: charts.redraw,
     close: charts.close,
     focus: () => title.focus(),

@@ -58,7 +58,7 @@ export function createShell(context) {
   const news = h("p", { class: "unseen", role: "status" });
   const notice = h("p", { class: "notice", role: "status", hidden: true });
   const alerts = createAlerts(feed, { open: (run) => router.change({ run }), say });
-  const head = createHead(context, live ? alerts.button : null, () => page);
+  const head = createHead(context, live ? alerts.button : null, () => page, () => openKeys(keysHere()));
 
   router.onChange((state, before) => {
     const latest = viewOf(context);
@@ -102,7 +102,8 @@ export function createShell(context) {
     page = null;
     say("");
     banner.replaceChildren();
-    screen.replaceChildren(h("p", { class: "loading", role: "status" }, view.waiting));
+    const heading = h("h1", { class: "unseen" }, "Overfit");
+    screen.replaceChildren(heading, h("p", { class: "loading", role: "status" }, view.waiting));
     document.documentElement.scrollTop = 0;
     await refresh();
     if (before) /** @type {Page | null} */ (page)?.focus(before);
@@ -193,7 +194,7 @@ export function createShell(context) {
     const toAll = () => router.change({ run: null, page: null });
     const all = view.key !== "overview" && !gone && h("button", { type: "button", class: "plain", click: toAll }, "All runs");
     banner.replaceChildren(h("div", { class: "notice error" }, h("span", {}, gone ? GONE : error.message), retry, all));
-    if (!page) screen.replaceChildren();
+    if (!page) screen.replaceChildren(h("h1", { class: "unseen" }, "Overfit"));
     head.stale();
   }
 
@@ -218,6 +219,12 @@ export function createShell(context) {
     if (turned.length) news.textContent = turned.length > 3 ? `${counted(turned.length, "verdict")} changed` : turned.join(", ");
   }
 
+  function keysHere() {
+    const list = { keys: ["?"], does: "This list", run: () => openKeys(keysHere()) };
+    const back = { keys: ["Escape"], does: "All runs", run: () => router.change({ run: null, page: null }) };
+    return [...(page?.keys ?? []), ...(view.key === "overview" ? [] : [back]), list];
+  }
+
   /** @param {KeyboardEvent} event */
   function pressed(event) {
     const target = /** @type {Element} */ (event.target);
@@ -226,10 +233,7 @@ export function createShell(context) {
       if (event.key === "Escape" && target instanceof HTMLElement) target.blur();
       return;
     }
-    const own = { keys: ["?"], does: "This list", run: () => openKeys(all) };
-    const back = { keys: ["Escape"], does: "All runs", run: () => router.change({ run: null, page: null }) };
-    const all = [...(page?.keys ?? []), ...(view.key === "overview" ? [] : [back]), own];
-    const found = all.find(({ keys }) => keys.includes(event.key));
+    const found = keysHere().find(({ keys }) => keys.includes(event.key));
     if (!found || (event.key.startsWith("Arrow") && target.closest("details, [role=tablist]"))) return;
     event.preventDefault();
     found.run();

@@ -102,6 +102,17 @@ def test_nan_in_a_table_is_an_empty_cell_where_nothing_of_its_split_was_logged(c
             assert_generalizes(table)
 
 
+def test_empty_cells_of_pandas_and_columns_that_are_named():
+    pandas = pytest.importorskip("pandas")
+    own = {"tr": TRAIN, "te": [value if epoch % 2 else None for epoch, value in enumerate(RISING)]}
+    for kind in ("float64", "Float64"):
+        with pytest.raises(OverfittingError, match="overfitting"):
+            assert_generalizes(pandas.DataFrame(own).astype(kind), train="tr", val="te", mode="min")
+    lost = {"tr": TRAIN[:30] + [NAN] * 10, "te": FALLING[:30] + [NAN] * 10}
+    with pytest.raises(OverfittingError, match="NaN or infinite"):
+        assert_generalizes(pandas.DataFrame(lost), train="tr", val="te", mode="min")
+
+
 def test_nan_in_a_list_is_a_value():
     with pytest.raises(OverfittingError, match="NaN or infinite"):
         assert_generalizes({"loss": TRAIN, "val_loss": FALLING[:20] + [NAN] * 20})

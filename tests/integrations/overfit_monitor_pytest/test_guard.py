@@ -1,11 +1,13 @@
 """The fixture: what passes, what fails, and what is said."""
 
+from fnmatch import fnmatch
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.readers import read_runs
+from overfit_monitor_pytest.guard import folder_of
 
 pytest_plugins = ["pytester"]
 
@@ -48,7 +50,13 @@ PASSED, FAILED, ERROR = {"passed": 1}, {"failed": 1}, {"errors": 1}
         ),
         ("good", {"before": MARK.format("allow_inconclusive=1")}, [], ERROR, "*must be True or False but got 1*"),
         # A marker that nothing looks at.
-        ("good", {"before": MARK.format(""), "fixtures": "", "body": "pass"}, [], ERROR, "*does not use that fixture*"),
+        (
+            "good",
+            {"before": MARK.format(""), "fixtures": "", "body": "pass"},
+            [],
+            FAILED,
+            "*does not use that fixture*",
+        ),
         # A test that fails, is skipped or is expected to fail says what it says by itself.
         ("overfit", {"end": "assert 0, 'mine'"}, [], FAILED, "*AssertionError: mine*"),
         ("overfit", {"end": "pytest.skip('later')"}, [], {"skipped": 1}, "*1 skipped*"),
@@ -127,6 +135,17 @@ def test_what_others_watch_is_followed(project, training):
     result.stdout.no_fnmatch_line("generator: *")
 
 
+def test_what_is_followed_is_judged_again_where_it_went_on_after_a_check(project, training):
+    body = """from overfit_monitor import Monitor
+    monitor = overfit_guard.follow(Monitor())
+    for step, (train, val) in enumerate(zip(TRAIN, CURVES["overfit"])):
+        monitor.log(step=step, train={"loss": train}, val={"loss": val})
+        if step == 9:
+            overfit_guard.check(allow_inconclusive=True)"""
+    project.makepyfile(test_it=training("", body=body))
+    project.runpytest_inprocess().assert_outcomes(failed=1)
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -151,6 +170,36 @@ def test_the_journal_is_kept_where_it_is_asked_for(project, training):
     (run,), problems = read_runs([project.path / "kept"])
     assert not problems
     assert (len(run.observations), run.source) == (40, str(project.path / "kept/test_it.py_test_training" / FILE_NAME))
+
+
+@pytest.mark.parametrize(
+    ("test", "folder"),
+    [
+        ("test_it.py::TestModel::test_training", "test_it.py_TestModel_test_training"),
+        ("a/test_it.py::test_training[x y]", "a_test_it.py_test_training_x_y_-*"),
+        ("test_it.py::test_training[../../etc]", "test_it.py_test_training_.._.._etc_-*"),
+        ("test_it.py::test_" + 300 * "x", "test_it.py_test_" + 84 * "x" + "-*"),
+    ],
+)
+def test_the_folder_of_a_journal_is_one_for_each_test(test, folder):
+    assert fnmatch(folder_of(test), folder)
+    assert folder_of(test + "[x_y]") != folder_of(test + "[x y]")
+
+
+def test_a_folder_that_cannot_be_is_one_line(project, training):
+    (project.path / "taken").write_text("")
+    project.makepyfile(test_it=training("good"))
+    result = project.runpytest_inprocess("--overfit-run-dir", "taken")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *UsageError: --overfit-run-dir: */taken/test_it.py_test_training: Not a directory"])
+
+
+def test_the_fixture_may_be_asked_for_while_the_test_runs(project, training):
+    body = """overfit_guard = request.getfixturevalue("overfit_guard")
+    overfit_guard.log(train={"loss": 0.1}, val={"loss": 0.2})"""
+    before = "@pytest.mark.overfit(allow_inconclusive=True)"
+    project.makepyfile(test_it=training("", before=before, fixtures="request", body=body))
+    project.runpytest_inprocess().assert_outcomes(passed=1)
 
 
 def test_a_class_may_have_the_marker_for_those_that_use_the_fixture(project, training):

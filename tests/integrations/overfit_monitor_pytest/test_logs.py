@@ -214,6 +214,15 @@ def test_policies_of_the_project_are_for_the_runs_they_name(project):
     result.stdout.fnmatch_lines(["remark: the policy for 'nothing[*]' fits none of the runs"])
 
 
+def test_names_are_understood_by_the_conventions_of_the_project(project):
+    (project.path / "pyproject.toml").write_text('[tool.overfit-monitor.names]\nval = ["probe"]\n')
+    table = json.loads((project.path / OVERFIT).read_text())
+    (project.path / "own.json").write_text(json.dumps({"loss": table["loss"], "probe_loss": table["val_loss"]}))
+    result = project.runpytest_inprocess(LOGS, "own.json")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  compared    probe_loss with loss, lower is better"])
+
+
 def test_a_policy_of_the_project_may_name_a_test(project, training):
     (project.path / "pyproject.toml").write_text(
         '[[tool.overfit-monitor.policy]]\nruns = "test_it.py::*"\nfail_on = "diverging"\nmetric = "accuracy"\n'

@@ -65,17 +65,18 @@ def curves(*, overfits: bool, seed: int) -> tuple[list[float], list[float]]:
     return train, val
 
 
-def write_scalars(folder: Path, series: dict[str, list[float]]) -> None:
-    """Write an event file as any program would that logs scalars."""
+def write_scalars(folder: Path, series: dict[str, list[float]], *, steps: range = range(EPOCHS)) -> None:
+    """Write an event file as any program would that logs scalars, or write on in it from a later step."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.summary.writer.record_writer import RecordWriter
 
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "events.out.tfevents.1700000000.host").open("wb") as file:
+    with (folder / "events.out.tfevents.1700000000.host").open("ab") as file:
         writer = RecordWriter(file)
-        writer.write(Event(wall_time=1.7e9, file_version="brain.Event:2").SerializeToString())
-        for step in range(EPOCHS):
+        if not steps.start:
+            writer.write(Event(wall_time=1.7e9, file_version="brain.Event:2").SerializeToString())
+        for step in steps:
             values = [Summary.Value(tag=tag, simple_value=points[step]) for tag, points in series.items()]
             writer.write(Event(wall_time=1.7e9 + step, step=step, summary=Summary(value=values)).SerializeToString())
 
@@ -112,13 +113,13 @@ class Server:
         while missing and time.monotonic() < deadline:
             time.sleep(0.1)
             try:
-                rows = self.get(f"{PLUGIN}/runs")["runs"]
+                rows = self.get(f"{PLUGIN}/runs?wait=5")["runs"]
             except HTTPError as error:
                 pytest.fail(f"{self.address}{PLUGIN}/runs: {error}; is the package installed with its entry points?")
             except URLError:
                 continue
-            # A run without a validation metric has no observation of which we could be sure.
-            missing = set(runs) - {row["run"] for row in rows if row["steps"] in {EPOCHS - 1, None}}
+            read = {row["run"] for row in rows if not row["pending"] and row["last_step"] == EPOCHS - 1}
+            missing = set(runs) - read
         assert not missing, f"TensorBoard never showed {sorted(missing)}"
 
 
@@ -170,7 +171,7 @@ class Tab:
         """Go to the table of runs, as it is when the tab is first opened."""
         self.page.evaluate("location.hash = '#overfit_monitor'")
         self.frame.goto(self.frame.url)
-        self.frame.wait_for_selector("table.runs tbody tr")
+        self.frame.wait_for_selector("table.runs tbody tr[data-run]")
 
     def open(self, run: str) -> None:
         """Choose a run in the table."""
@@ -179,12 +180,16 @@ class Tab:
 
     def column(self, name: str) -> list[str]:
         """Return the texts of a column from top to bottom."""
-        return self.frame.locator(f"table.runs tbody .col-{name}").all_inner_texts()
+        return self.frame.locator(f"table.runs tbody td.col-{name}").all_inner_texts()
 
     def runs(self) -> list[str]:
         """Return the runs in the table, from top to bottom."""
-        links = self.frame.locator("table.runs a[data-run]")
-        return links.evaluate_all("links => links.map(link => link.dataset.run)")
+        rows = self.frame.locator("table.runs tbody tr[data-run]")
+        return rows.evaluate_all("rows => rows.map(row => row.dataset.run)")
+
+    def row(self, run: str) -> Any:
+        """Return a run's row in the table."""
+        return self.frame.locator(f"tr[data-run={json.dumps(run, ensure_ascii=False)}]")
 
     def reload(self) -> None:
         """Press TensorBoard's own reload button."""
@@ -232,9 +237,8 @@ def open_tab(browser: Any, server: Server, anchor: str = "#overfit_monitor") -> 
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("dialog", lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     page.goto(server.address + anchor)
-    page.wait_for_selector('iframe[src*="plugin_entry"]')
-    frame = next(frame for frame in page.frames if "plugin_entry" in frame.url)
-    frame.wait_for_selector("table.runs tbody tr, .run-view .summary")
+    frame = page.wait_for_selector('iframe[src*="plugin_entry"]').content_frame()
+    frame.wait_for_selector(".overview, .run-view .summary, .compare-view")
     return Tab(page, frame, server, problems)
 
 

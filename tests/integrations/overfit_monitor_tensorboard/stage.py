@@ -24,7 +24,10 @@ POLICY = (
     "default-src 'self'; font-src 'self' data:; frame-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
     "style-src 'self' data: 'unsafe-inline'; connect-src 'self'; script-src 'self' 'unsafe-eval'"
 )
-PAGE = '<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>stage</title><body><script type="module" src="boot.js"></script>'
+PAGE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>stage</title>'
+    '<body><script type="module" src="boot.js"></script>'
+)
 BOOT = 'import("./index.js").then(module => module.render());'
 TYPES = {"js": "text/javascript", "css": "text/css", "html": "text/html", "svg": "image/svg+xml"}
 EVALUATIONS = 60

@@ -15,6 +15,8 @@ import pytest
 pytest.importorskip("tensorboard")
 sync_api = pytest.importorskip("playwright.sync_api")
 
+from overfit_monitor import Monitor  # noqa: E402
+from overfit_monitor.records import Observation  # noqa: E402
 from overfit_monitor.view import payload  # noqa: E402
 
 from . import browser as real  # noqa: E402
@@ -144,6 +146,7 @@ def test_card_explains_what_is_pointed_at_in_every_plot(view: View) -> None:
         card = view.page.locator(".tooltip")
         expect(card).to_contain_text(f"Step {best}")
         expect(card).to_contain_text("the checkpoint to keep")
+        expect(card).not_to_contain_text("NaN")
     value = detail["series"]["val"]["values"][detail["series"]["val"]["steps"].index(best)]
     assert float(view.values()["val"]) == pytest.approx(value, rel=1e-3)
     cursors = view.page.locator(".u-cursor-x").evaluate_all("all => all.map(c => c.style.transform)")
@@ -161,6 +164,7 @@ def test_marks_explain_themselves_to_the_keyboard(view: View) -> None:
         assert mark["text"] in label.get_attribute("aria-label")
     view.page.keyboard.press("Escape")
     expect(view.page.locator(".tooltip")).to_be_hidden()
+    expect(label).to_be_focused()
 
 
 def test_arrow_keys_read_out_the_points(view: View) -> None:
@@ -200,10 +204,11 @@ def test_zoom_is_linked_kept_in_the_address_and_left_again(view: View) -> None:
     assert view.setting("from") is not None
     view.page.keyboard.press("Escape")
     assert view.setting("from") is None
+    expect(view.page.locator("h1")).to_be_visible()
 
 
 def test_zoom_asks_for_finer_points_where_they_were_thinned(view: View) -> None:
-    view.show(made.full_run(count=3000))
+    view.show(made.full_run(count=1100))
     view.drag(0.5, 0.6)
     view.page.wait_for_function("performance.getEntriesByType('resource').some(e => e.name.includes('/series'))")
     _, query = next(asked for asked in view.stage.asked if asked[0] == "series")
@@ -233,6 +238,30 @@ def test_axis_scale_and_smoothing(view: View) -> None:
     assert view.page.get_by_label("Smoothing").input_value() == "0.9"
 
 
+def test_keys_work_the_plots(view: View) -> None:
+    view.show(made.full_run(), "&from=20&to=40")
+    view.page.keyboard.press("0")
+    assert view.setting("from") is None
+    view.page.keyboard.press("l")
+    assert view.setting("scale") == "log"
+    view.page.keyboard.press("p")
+    view.page.keyboard.press("Home")
+    expect(view.page.locator(".charts [role=status]")).to_contain_text("Step 0, ")
+    view.page.keyboard.press("?")
+    expect(view.page.get_by_role("dialog")).to_contain_text("Linear or logarithmic")
+    view.page.keyboard.press("Escape")
+
+
+def test_restart_is_marked(view: View) -> None:
+    given = made.observations(50) + made.observations(80)[30:]
+    detail = view.show(payload.show("resumed", Monitor().replay(given), given))
+    restarts = [mark["step"] for mark in detail["marks"] if mark["kind"] == "restart"]
+    assert restarts == [30]
+    sign = view.page.locator(".marker-label[data-markers~=restart]")
+    sign.hover()
+    expect(view.page.locator(".tooltip")).to_contain_text("went back from 49 to 30")
+
+
 def test_legend_switches_curves(view: View) -> None:
     view.show(made.full_run())
     before = view.first_label("losses")
@@ -260,9 +289,9 @@ def test_pair_direction_and_exact_mode_are_asked_for(view: View) -> None:
     assert view.stage.asked[-1] == ("run", {"run": ["digits/everything"], "val": ["accuracy/val"], "mode": ["max"]})
     view.page.get_by_role("button", name="As named").click()
     view.page.get_by_role("button", name="Read every point").click()
-    view.page.wait_for_function("location.hash.includes('exact=1')")
+    view.page.wait_for_function("location.hash.includes('exact=true')")
     view.page.wait_for_load_state("networkidle")
-    assert view.stage.asked[-1] == ("run", {"run": ["digits/everything"], "exact": ["1"]})
+    assert view.stage.asked[-1] == ("run", {"run": ["digits/everything"], "exact": ["true"]})
     view.page.get_by_text("Compare other curves").click()
 
 
@@ -347,15 +376,13 @@ def test_hostile_texts_stay_texts(view: View) -> None:
     assert view.page.locator("h1").inner_text() == HOSTILE
     view.page.get_by_text("Compare other curves").click()
     assert HOSTILE in view.page.get_by_label("Train curve").locator("option").all_inner_texts()
+    expect(view.page.locator("[data-plot=losses] [data-curve=train]")).to_contain_text(HOSTILE)
     view.point(0.5)
-    expect(view.page.locator(".tooltip")).to_contain_text(HOSTILE)
+    expect(view.page.locator(".tooltip")).to_contain_text("val <b>")
     view.expect_clean()
 
 
 def test_run_without_finite_values_and_without_validation(view: View) -> None:
-    from overfit_monitor import Monitor
-    from overfit_monitor.records import Observation
-
     broken = [Observation(step=i, train={"loss": float("nan")}, val={"loss": float("inf")}) for i in range(5)]
     view.show(payload.show("nan", Monitor().replay(broken), broken))
     assert "There is no finite value to show." in view.page.locator(".charts").inner_text()

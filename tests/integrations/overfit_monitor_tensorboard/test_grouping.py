@@ -125,3 +125,13 @@ def test_the_users_choice_goes_before_everything():
     assert set(chosen(OURS + PAIR, None, names)[0]) == {"Loss/train", "overfit-monitor/overfit/val"}
     with pytest.raises(UsageError, match=r"unknown name 'Loss/vla'\. Did you mean 'Loss/val'"):
         choose_curves(PAIR, None, Names(val="Loss/vla"))
+
+
+def test_folders_of_a_logdir_spec_carry_no_dot():
+    """TensorBoard calls the files right in a named folder ``name/.``."""
+    (a, b) = group(
+        {"a/.": ["val_loss"], "a/overfit-monitor": ["overfit/val"], "b/train": ["loss"], "b/validation": ["loss"]}
+    )
+    assert (a.name, a.folders) == ("a", ("a/.", "a/overfit-monitor"))
+    assert [curve.label for curve in a.curves] == ["overfit-monitor/overfit/val", "val_loss"]
+    assert (b.name, [curve.label for curve in b.curves]) == ("b", ["train/loss", "validation/loss"])

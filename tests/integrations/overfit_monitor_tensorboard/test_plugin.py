@@ -4,6 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
+import threading
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -32,6 +33,7 @@ def test_tensorboard_starts_without_the_engine(tmp_path):
     run(
         """
 import sys
+import threading
 sys.modules["overfit_monitor"] = None  # every import of it fails from here on
 from tensorboard import default, program
 from tensorboard.backend import application
@@ -84,3 +86,36 @@ def test_the_tab_as_tensorboard_sees_it():
 def test_the_name_in_the_project_file_is_one_tensorboard_takes():
     point = EntryPoint("overfit_monitor", "overfit_monitor_tensorboard.plugin:OverfitPlugin", "tensorboard_plugins")
     assert isinstance(application.make_plugin_loader(point.load()), OverfitPlugin)
+
+
+def test_what_is_there_is_judged_ahead_and_apart_from_the_start(monkeypatch):
+    from overfit_monitor_tensorboard import routes
+
+    done = threading.Event()
+
+    class Provider:
+        def list_scalars(self, *_, **__):
+            done.set()
+            return {}
+
+        def list_tensors(self, *_, **__):
+            return {}
+
+    monkeypatch.setattr(routes, "_AHEAD", 0.01)
+    OverfitPlugin().load(TBContext(data_provider=Provider())).get_plugin_apps()
+    assert done.wait(30)
+
+
+def test_nothing_of_the_engine_is_imported_by_the_start():
+    run(f"""
+import sys
+import threading
+from tensorboard.plugins.base_plugin import TBContext
+import tensorboard.backend.http_util, tensorboard.plugin_util
+before = set(sys.modules)
+from overfit_monitor_tensorboard.plugin import OverfitPlugin
+apps = OverfitPlugin().load(TBContext(data_provider=object())).get_plugin_apps()
+assert "/index.js" in apps
+heavy = [name for name in {HEAVY} if name in sys.modules and name not in before]
+assert not heavy, heavy
+""")

@@ -313,3 +313,87 @@ def test_what_was_applied_is_a_text_at_its_step(tmp_path):
     (text,) = folder.Tensors("overfit/applied")
     assert text.step == 2
     assert text.tensor_proto.string_val[0] == b"- weight_decay applied after step 1: weight_decay 0.0 -> 0.5"
+
+
+def _state(alerts=0, **fields):
+    from overfit_monitor_tensorboard.alerts import AlertState
+
+    state = AlertState(step=9, verdict="overfitting", **fields)
+    for step in range(alerts):
+        state = state.add(step, (Finding(id="overfitting", severity="error", message="m" * 1500, alarm_step=step),))
+    return state
+
+
+def test_a_record_is_never_longer_than_64_kib():
+    from overfit_monitor.example_tables import Example, ExampleTables
+    from overfit_monitor.records import Recommendation
+    from overfit_monitor_tensorboard.alerts import MOST_ALERTS, MOST_BYTES, decode, encode
+
+    content = encode(_state(alerts=200))
+    found = decode(content)
+    assert len(content) <= MOST_BYTES
+    assert 0 < len(found.alerts) < MOST_ALERTS
+    assert len(found.alerts) + found.dropped == 200
+    assert found.alerts[-1].step == 199  # the newest stay
+    advice = Recommendation(id="x", title="t", why="w", change={}, code="c" * 30_000)
+    worst = tuple(Example(split="val", index=i, name="n" * 9000, loss=1.0) for i in range(10))
+    huge = _state(alerts=1, recommendations=(advice,) * 4, examples=ExampleTables(step=1, best_step=0, worst=worst))
+    found = decode(encode(huge))
+    assert (found.verdict, found.examples, len(found.recommendations), len(found.alerts)) == ("overfitting", None, 2, 1)
+    message = Finding(id="overfitting", severity="error", message="m" * 100_000)
+    found = decode(encode(_state().add(3, (message,))))
+    assert (found.verdict, found.alerts, found.dropped) == ("overfitting", (), 1)
+
+
+def test_changes_are_kept_once_and_undone_in_place():
+    from overfit_monitor.records import AppliedChange
+
+    change = AppliedChange(id="dropout", step=5, before={"p": 0.0}, after={"p": 0.2})
+    state = _state().change((change,)).change((change.model_copy(update={"undone_step": 8}),))
+    assert [(c.id, c.undone_step) for c in state.applied] == [("dropout", 8)]
+    assert state.rewind(5).applied == ()
+    assert len(state.rewind(6).applied) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"false_alarm_rate": 0.01, "patience": 3}, {"false_alarm_rate": 0.01, "patience": 3}),
+        ({"metric": "loss", "mode": "min", "min_delta": 0.1}, {"min_delta": 0.1}),
+        ({"of_a_later_version": 1}, {}),
+        ({"false_alarm_rate": 7}, {}),
+        ({"baseline": 0.3}, {}),
+    ],
+)
+def test_settings_that_cannot_be_right_are_left_out(settings, expected):
+    assert _state(settings=settings).replayed_with() == expected
+
+
+def test_fields_of_a_later_release_do_no_harm():
+    from overfit_monitor_tensorboard.alerts import decode
+
+    assert decode(b'{"version": 1, "verdict": "healthy", "of_a_later_release": 1}').verdict == "healthy"
+    assert decode(b'{"version": 2, "verdict": "healthy"}') is None
+
+
+def test_long_names_of_examples_are_cut_in_the_record():
+    from overfit_monitor.example_tables import Example, ExampleTables
+    from overfit_monitor_tensorboard.alerts import markdown, shortened
+
+    worst = (Example(split="val", index=0, name="n" * 5000, loss=2.5), Example(split="val", index=7, loss=1.0))
+    tables = shortened(ExampleTables(step=1, best_step=0, worst=worst))
+    assert [row.name and len(row.name) for row in tables.worst] == [200, None]
+    text = markdown(_state(examples=tables))
+    assert "- the highest validation losses at step 1:" in text
+    assert "    - example 7: loss 1" in text
+
+
+def test_losses_that_are_no_numbers_do_not_cost_the_record():
+    from overfit_monitor.example_tables import ClassRow, Example, ExampleTables
+
+    broken = Example(split="val", index=0, loss=math.nan, best_loss=0.5)
+    tables = ExampleTables(step=1, best_step=0, worst=(broken,), classes=(ClassRow(label=0, n=1, loss=math.inf),))
+    stop = StopDecision(rule="evidence", step=1, value=math.inf, message="m")
+    found = decode(encode(_state(alerts=1, examples=tables, stop=stop)))
+    assert math.isnan(found.examples.worst[0].loss)
+    assert (found.examples.classes[0].loss, found.stop.value, len(found.alerts)) == (math.inf, math.inf, 1)

@@ -257,12 +257,13 @@ def in_terminal(*arguments, columns=100, lines=30, variables=None):
 
 def test_the_live_view_of_one_run():
     pytest.importorskip("rich")
-    drawn, status = in_terminal("overfit.csv", "--timeout", "1.5")
-    assert status == 1
+    drawn, status = in_terminal("overfit.csv", "--until", "alarm", "--stop-file", "stop")
+    assert status == 1, drawn
     screen, _, report = drawn.partition("\x1b[?1049l")  # the other screen is left, and the report stays
     assert "\x1b[?1049h" in screen
     for told in ("overfitting", "best 22", "Ctrl-C ends with the verdict so far", "STOP", "┤", "⠒"):
         assert told in screen
+    assert "--stop-file stop was written" in report
     assert "fail: 1 run: 1 overfitting" in report
 
 
@@ -277,9 +278,18 @@ def test_without_rich_there_are_lines(tmp_path):
 
 def test_lines_of_many_runs_are_few():
     Path("runs").mkdir()
-    for number in range(30):
+    for number in range(12):
         Path(f"runs/{number}.csv").write_text(HEADER + rows(HEALTHY), encoding="utf-8")
     command = [sys.executable, "-m", "overfit_monitor", "watch", "runs", "--timeout", "0.1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0
-    assert [line[9:] for line in done.stderr.splitlines()[:-1]] == ["30 runs found: 30 healthy"]
+    assert [line[9:] for line in done.stderr.splitlines()[:-1]] == ["12 runs found: 12 healthy"]
+
+
+def test_standard_input_is_followed_and_standard_output_is_the_report_alone():
+    log = HEADER + rows(CURVE)
+    command = [sys.executable, "-m", "overfit_monitor", "watch", "-", "--format", "json", "--exec", "echo hello"]
+    done = subprocess.run(command, input=log, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, json.loads(done.stdout)["outcome"]) == (1, "fail")
+    assert "hello" in done.stderr
+    assert "ended: standard input has ended" in done.stderr

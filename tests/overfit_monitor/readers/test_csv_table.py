@@ -141,3 +141,18 @@ def test_the_users_own_names(tmp_path):
 )
 def test_recognizes(tmp_path, name, content, expected):
     assert CsvTable().recognizes(tmp_path / name, content.encode()[:HEAD_BYTES]) is expected
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"), [("85.3%", 85.3), ("1_0", None), ("%", None), ("5 %", 5.0), ("1e400", float("inf"))]
+)
+def test_cells_that_people_write(tmp_path, cell, value):
+    run = read(tmp_path, f"loss,val_loss\n1,{cell}\n2,3\n")
+    assert curves(run) == [(0, 1, value), (1, 2, 3)]
+
+
+def test_a_validation_that_was_never_a_number_is_said_to_have_failed(tmp_path):
+    run = read(tmp_path, "epoch,loss,val_loss\n0,3,nan\n1,2,nan\n")
+    assert run.notes == ("'val_loss' holds nothing but nan while 'loss' has numbers: what failed is the validation.",)
+    assert read(tmp_path, "epoch,loss,val_loss\n0,nan,nan\n").notes == ()
+    assert read(tmp_path, "epoch,loss,val_loss\n0,3,nan\n1,2,1\n").notes == ()

@@ -58,7 +58,7 @@ def test_an_epoch_list_is_the_step(tmp_path):
         ('{"loss": [1', "line 1, column 12: the file is cut off"),
         ('{"val_lo', "line 1, column 2: the file is cut off"),
         ('{"loss": [oops]}', "line 1, column 11: no valid JSON"),
-        ("", "line 1, column 1: the file is cut off"),
+        ("", "line 1: the file is empty"),
         ('{"loss": ' + "[" * 100_000, "nested deeper than any log"),
         ('{"loss": [], "val_loss": []}', "no list holds a number"),
         ("[1, 2]", "no object with lists of numbers"),

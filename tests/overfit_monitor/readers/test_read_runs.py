@@ -113,6 +113,13 @@ def test_a_damaged_log_in_a_folder_is_a_problem_and_the_others_are_read(tmp_path
     ]
 
 
+def test_our_own_reports_are_no_logs(tmp_path, write):
+    report = write("report.json", '{\n  "schema_version": 1,\n  "runs": [{"run": "a", "val_loss": [1.0, 2.0]}]\n}')
+    write("run.csv")
+    assert named([tmp_path]) == (["run"], [])
+    assert named([report]) == ([], [(str(report), "a report or a baseline of this package, and no log")])
+
+
 def test_paths_that_lead_nowhere(tmp_path, write):
     (tmp_path / "empty").mkdir()
     os.mkfifo(tmp_path / "pipe")

@@ -56,7 +56,7 @@ def test_report_holds_table_curves_and_advice_of_every_run() -> None:
     assert set(data["runs"]) == {"a/bad", "b"}
     assert data["runs"]["a/bad"]["diagnosis"]["verdict"] == "overfitting"
     assert len(data["runs"]["b"]["series"]["val"]["steps"]) == 30
-    assert [(pair["base"], pair["other"]) for pair in data["comparisons"]] == [("b", "a/bad")]
+    assert [(pair["base"], pair["other"]) for pair in data["compare"]["comparisons"]] == [("b", "a/bad")]
     assert (data["title"], data["written"], data["left_out"]) == ("Sweep", "2026-01-02T00:00:00+00:00", [])
 
 
@@ -89,7 +89,7 @@ def test_many_runs_keep_the_worst_in_full(monkeypatch: pytest.MonkeyPatch) -> No
     assert list(data["runs"]) == ["r4", "r0", "r1"]
     assert data["left_out"] == ["r2", "r3"]
     assert len(data["overview"]["runs"]) == 5
-    assert len(data["comparisons"]) == 1
+    assert len(data["compare"]["comparisons"]) == 1
     assert "2 more can be seen by a report of them alone" in page
     curve = data["runs"]["r4"]["series"]["val"]
     assert len(curve["steps"]) == len(curve["values"]) <= 200
@@ -118,7 +118,7 @@ def test_command_writes_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "bad.csv").write_text("\n".join(["epoch,train_loss,val_loss", *lines]))
     out = tmp_path / "out.html"
     assert main(["report", str(tmp_path / "bad.csv"), "--output", str(out), "--title", "Mine"]) == 0
-    assert f"1 run(s); the report is {out}" in capsys.readouterr().err
+    assert f"1 run; the report is in {out}" in capsys.readouterr().err
     data = data_of(out.read_text(encoding="utf-8"))
     assert data["runs"]["bad"]["diagnosis"]["verdict"] == "overfitting"
     assert data["title"] == "Mine"
@@ -126,12 +126,18 @@ def test_command_writes_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_command_says_what_it_could_not_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad.csv").write_text("nothing,here\n")
+    (tmp_path / "good.csv").write_text("epoch,val_loss\n" + "".join(f"{i},{2.0 / (i + 1)}\n" for i in range(30)))
     out = tmp_path / "out.html"
-    assert main(["report", str(tmp_path / "bad.csv"), "--output", str(out)]) == 2
+    both = [str(tmp_path / name) for name in ("bad.csv", "good.csv")]
+    assert main(["report", *both, "--output", str(out)]) == 2
     assert "bad.csv" in capsys.readouterr().err
-    assert "bad.csv" in out.read_text(encoding="utf-8")
-    assert main(["report", str(tmp_path / "bad.csv"), "--output", str(tmp_path / "no" / "where.html")]) == 2
+    written = out.read_text(encoding="utf-8")
+    assert "bad.csv" in written
+    assert main(["report", both[1], "--output", str(tmp_path / "no" / "where.html")]) == 2
     assert "--output" in capsys.readouterr().err
+    assert main(["report", both[0], "--output", str(out)]) == 2
+    assert f"there is no run to report on; {out} was not written" in capsys.readouterr().err
+    assert out.read_text(encoding="utf-8") == written
 
 
 def test_command_obeys_settings_and_prints_to_standard_output(

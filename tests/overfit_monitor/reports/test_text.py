@@ -14,7 +14,7 @@ COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 def test_worst_first_and_plain():
     assert text.render(CHECK, View(sketches={"h": CURVE})) == (
-        'FAIL   overfitting  a "b"                             best 12, onset 15, alarm 20, last 40\n'
+        'FAIL   overfitting  a "b"        best 12, onset 15, alarm 20, last 40\n'
         "       compared: val loss with train loss, lower is better\n"
         "       error: it <rises> & rises.\n"
         "       do: Stop at 12\n"
@@ -24,7 +24,7 @@ def test_worst_first_and_plain():
         "pass   inconclusive y\n"
         "       compared: val loss alone (no train value), lower is better\n"
         "       not judged: needs 8 values\n"
-        "pass   healthy      h      █▆▁                        last 9\n"
+        "pass   healthy      h      █▆▁   last 9\n"
         "       compared: val loss alone (no train value), lower is better\n"
         "error  not read     x [31m .csv: line 1: the file is empty\n"
         "compared: val loss alone (no train value), lower is better (2 runs); "
@@ -39,7 +39,7 @@ def test_beside_a_baseline():
     assert text.render(BESIDE) == (
         "FAIL   healthy      exp/seed1  best 9, last 9\n"
         "       compared: val_loss with train_loss, lower is better\n"
-        "       because: exp/seed*: the best loss is worse by 0.1, more than the 0.03 that noise explains\n"
+        "       because: worse beside the baseline, see below\n"
         "pass   overfitting  old        best 12, onset 15, alarm 20, last 40\n"
         "       compared: val loss with train loss, lower is better\n"
         "       error: it <rises> & rises.\n"

@@ -1,0 +1,56 @@
+"""``overfit-monitor completion``: the script that makes a shell complete our commands."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from overfit_monitor.cli.common import COULD_NOT_JUDGE, PROGRAM, put, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHELLS: Final = ("bash", "zsh", "fish")
+FILES: Final = frozenset({"FILE", "PATH", "LOG", "[FORMAT=]FILE"})
+EXAMPLES: Final = """\
+examples:
+  bash:  overfit-monitor completion bash > ~/.local/share/bash-completion/completions/overfit-monitor
+  zsh:   overfit-monitor completion zsh > ~/.zfunc/_overfit-monitor     with fpath+=~/.zfunc before compinit
+  fish:  overfit-monitor completion fish > ~/.config/fish/completions/overfit-monitor.fish
+  once:  eval "$(overfit-monitor completion bash)"
+
+a new shell completes then; write the script again after an update. It needs the extra 'completion'.
+"""
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.description = "Print the script that makes a shell complete commands, options and their values."
+    parser.epilog = EXAMPLES
+    parser.add_argument("shell", choices=SHELLS, help="the shell it is for")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the script and return the exit status; without shtab, say how to install it."""
+    try:
+        import shtab
+    except ImportError:
+        say(f'completion needs one more package: pip install "{PROGRAM}[completion]"')
+        return COULD_NOT_JUDGE
+    from overfit_monitor.cli import parser
+
+    whole = parser()
+    for action in _actions(whole):
+        if action.metavar in FILES or action.type is Path:
+            action.complete = shtab.FILE  # type: ignore[attr-defined]  # where shtab looks for it
+    put(shtab.complete(whole, options.shell), None)
+    return 0
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _actions(command)

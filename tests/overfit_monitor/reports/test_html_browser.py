@@ -1,0 +1,197 @@
+"""The HTML report in a real browser, opened from disk: every view, and nothing asked of anybody."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+from overfit_monitor import Monitor  # noqa: E402
+from overfit_monitor.records import Observation  # noqa: E402
+from overfit_monitor.reports import html  # noqa: E402
+from overfit_monitor.reports.base import Unjudged  # noqa: E402
+from overfit_monitor.view.payload import ShownRun, show  # noqa: E402
+
+HOSTILE = "</script><img src=x onerror=alert(1)>\"'& \u2028"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+TAGS = {"train": "train_loss", "val": "val_loss"}
+WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", event => window.violations.push(event.blockedURI));
+"""
+INKED = (
+    "all => all.every(c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter(v => v).length > 2000)"
+)
+expect = sync_api.expect
+
+
+def run(name: str, rise: float = 0.0, count: int = 60) -> ShownRun:
+    """Return a run that falls, and rises from its 20th step on."""
+    observations = [
+        Observation(
+            step=i,
+            train={"loss": 2.0 / (i + 1)},
+            val={"loss": 0.2 + 2.0 / (i + 1) + rise * max(0, i - 20) + 0.004 * (i % 3)},
+            learning_rate=0.1 if i < 40 else 0.01,
+        )
+        for i in range(count)
+    ]
+    return show(name, Monitor().replay(observations), observations, labels=("loss", HOSTILE), tags=TAGS)
+
+
+class Opened:
+    """A report in the browser.
+
+    Attributes:
+        page: The page.
+        problems: Console errors, exceptions, dialogs, and requests for anything outside the file.
+    """
+
+    def __init__(self, context: Any, folder: Path) -> None:
+        self.folder = folder
+        self.page = context.new_page()
+        self.problems: list[str] = []
+        self.page.on("console", lambda m: self.problems.append(m.text) if m.type in {"error", "warning"} else None)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.problems.append(dialog.message), dialog.dismiss()))
+        self.page.on("request", self._asked)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.folder.as_uri(), "data:", "blob:")):
+            self.problems.append(f"asked for {request.url}")
+
+    def show(self, page: str, anchor: str = "") -> None:
+        """Write a report and open it."""
+        file = self.folder / "report.html"
+        file.write_text(page, encoding="utf-8")
+        self.page.goto("about:blank")
+        self.problems.clear()
+        self.page.goto(file.as_uri() + anchor)
+        self.page.wait_for_selector("main > :not(.loading), [role=alert] .notice")
+
+    def shoot(self, name: str) -> None:
+        """Save a screenshot if ``OVERFIT_MONITOR_SCREENSHOTS`` names a folder."""
+        if folder := os.environ.get("OVERFIT_MONITOR_SCREENSHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=Path(folder) / f"{name}.png")
+
+    def expect_clean(self) -> None:
+        """Assert that nothing was asked for, nothing went wrong, and no text became an element."""
+        assert self.problems == []
+        assert self.page.evaluate("window.violations") == []
+        assert self.page.locator("img, iframe, object, embed, [onerror]").count() == 0
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        missing = "no Chromium or Chrome was found: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        context = browser.new_context(viewport={"width": 1280, "height": 860}, offline=True)
+        context.add_init_script(WATCH)
+        yield Opened(context, tmp_path_factory.mktemp("report"))
+        browser.close()
+
+
+def test_many_runs_open_from_disk(opened: Opened) -> None:
+    runs = [run("sweep/good"), run("sweep/bad", rise=0.02), run(HOSTILE, rise=0.05)]
+    unread = [Unjudged(source=HOSTILE, message="no run was found <here>")]
+    opened.show(html.render(runs, errors=unread, title=f"Sweep 12 {HOSTILE}"))
+    page = opened.page
+    assert page.title().startswith("Sweep 12 </script>")
+    expect(page.locator("table.runs tr[data-run]")).to_have_count(3)
+    names = page.locator("table.runs tr[data-run]").evaluate_all("all => all.map(row => row.dataset.run)")
+    assert sorted(names) == sorted([HOSTILE, "sweep/bad", "sweep/good"])
+    assert names[-1] == "sweep/good"
+    page.locator(".unread summary").click()
+    assert "no run was found <here>" in page.locator(".unread").inner_text()
+    page.get_by_role("link", name="sweep/bad").click()
+    expect(page.locator("h1")).to_have_text("sweep/bad")
+    page.wait_for_selector(".marker-label")
+    assert page.locator(".panel canvas").evaluate_all(INKED)
+    assert page.locator("[data-finding=overfitting]").is_visible()
+    assert page.locator(".pairing-box").count() == 0  # there is nothing to judge anew with
+    page.go_back()
+    expect(page.locator("table.runs tbody tr")).to_have_count(3)
+    opened.expect_clean()
+
+
+def test_one_run_can_be_linked_to_zoomed_and_taken_away(opened: Opened) -> None:
+    opened.show(html.render([run(HOSTILE, rise=0.02)]), f"#run={quote(HOSTILE, safe='')}&from=10&to=30&smooth=0.5")
+    page = opened.page
+    expect(page.locator("h1")).to_have_text(" ".join(HOSTILE.split()))
+    page.get_by_role("button", name="Reset zoom").click()
+    page.get_by_role("button", name="Log", exact=True).click()
+    assert "scale=log" in page.url
+    assert "from=" not in page.url
+    page.locator(".run-view .menu > summary").click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="CSV").click()
+    assert waiting.value.path().read_text(encoding="utf-8").startswith("step,wall_time,train,validation,gap,")
+    with page.expect_download() as waiting:
+        page.locator("[data-plot=losses]").get_by_role("button", name="PNG").click()
+    assert waiting.value.path().read_bytes().startswith(b"\x89PNG")
+    opened.expect_clean()
+
+
+def test_runs_are_compared(opened: Opened) -> None:
+    runs = [run("good"), run("bad", rise=0.02), run("worse", rise=0.05)]
+    page = html.render(runs, title="Sweep 12")
+    opened.show(page, "#run=bad")
+    opened.page.wait_for_selector(".marker-label")
+    opened.shoot("report")
+    opened.show(page, "#page=compare&runs=good,worse")
+    main = opened.page.locator("main")
+    expect(main).to_contain_text("good")
+    expect(main).to_contain_text("worse")
+    assert "bad" not in opened.page.locator("main tbody").inner_text()
+    opened.expect_clean()
+
+
+def test_nothing_and_what_is_missing_is_said(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened.show(html.render([], errors=[Unjudged(source="runs/", message="no run was found in this folder")]))
+    assert "could not be judged" in opened.page.locator(".unread").inner_text()
+    opened.expect_clean()
+    monkeypatch.setattr(html, "MOST_DETAILED", 1)
+    opened.show(html.render([run("kept", rise=0.05), run("left out")]), "#run=left%20out")
+    assert "left out" in opened.page.get_by_role("alert").inner_text()
+    assert "1 more can be seen by a report of them alone" in opened.page.locator("body").inner_text()
+    opened.expect_clean()
+
+
+def test_without_scripts_there_is_a_table(opened: Opened) -> None:
+    file = opened.folder / "plain.html"
+    file.write_text(html.render([run("bad", rise=0.05), run(HOSTILE)]), encoding="utf-8")
+    context = opened.page.context.browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    assert page.locator("table.runs tbody tr").count() == 2
+    assert page.locator("table.runs tbody tr").first.inner_text().split()[:2] == ["bad", "overfitting"]
+    context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_accessible_by_axe(opened: Opened, theme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    opened.page.emulate_media(color_scheme=theme)
+    unread = [Unjudged(source="x.csv", message="is empty")]
+    page = html.render([run("good"), run("bad", rise=0.05)], errors=unread)
+    for anchor in ("", "#run=bad"):
+        opened.show(page, anchor)
+        opened.page.locator(".run-view details").evaluate_all("all => all.forEach(block => (block.open = true))")
+        found = axe.Axe().run(opened.page).response["violations"]
+        assert [(rule["id"], [node["html"][:120] for node in rule["nodes"]]) for rule in found] == []
+    opened.page.emulate_media(color_scheme="light")
