@@ -195,12 +195,16 @@ class Case(NamedTuple):
     files: Mapping[str, bytes]
 
 
-def case(seed: int, number: int) -> Case:
-    """Return a case by its number; formats and mutations take turns."""
-    rng = random.Random(f"{seed}/{number}")
+def turn(number: int) -> tuple[str, str]:
+    """Return format and mutation of a case: they take turns."""
     names = list(logs())
-    format = names[number % len(names)]
-    mutation = list(MUTATIONS)[number // len(names) % len(MUTATIONS)]
+    return names[number % len(names)], list(MUTATIONS)[number // len(names) % len(MUTATIONS)]
+
+
+def case(seed: int, number: int) -> Case:
+    """Return a case by its number."""
+    rng = random.Random(f"{seed}/{number}")
+    format, mutation = turn(number)
     files = dict(logs()[format])
     hit = rng.choice(sorted(files))
     files[hit] = MUTATIONS[mutation](rng, files[hit])
@@ -350,12 +354,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     by_format, by_mutation = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     bad: list[str] = []
-    for number, outcome, remark in outcomes(options.seed, options.count, options.limit):
-        one = case(options.seed, number)
-        by_format[one.format, outcome] += 1
-        by_mutation[one.mutation, outcome] += 1
-        if outcome in OUTCOMES[4:]:
-            bad.append(f"case {number}, {one.format}, {one.mutation}: {outcome}: {remark}")
+    try:
+        for number, outcome, remark in outcomes(options.seed, options.count, options.limit):
+            format, mutation = turn(number)
+            by_format[format, outcome] += 1
+            by_mutation[mutation, outcome] += 1
+            if outcome in OUTCOMES[4:]:
+                bad.append(f"case {number}, {format}, {mutation}: {outcome}: {remark}")
+    except KeyboardInterrupt:
+        progress("interrupted; the tables tell of what was done")
     for title, counted in (("By format", by_format), ("By mutation", by_mutation)):
         rows = list(dict.fromkeys(name for name, _ in counted))
         table = [[name, *(counted[name, outcome] for outcome in OUTCOMES)] for name in rows]
