@@ -71,7 +71,7 @@ CATALOGUE: Final = (
     Entry("wandb_offline", "WandbOffline", begins=b":"),
     Entry("mlflow_sqlite", "MlflowSqlite", begins=b"S", holds=b"SQLite format 3"),
     Entry("refused", "Refused", begins=b"\x80(c\x93P\x89S\x1fB\xfd\x287\x78\0"),
-    Entry("notebook", "Notebook", begins=b"{", suffix=".ipynb"),
+    Entry("notebook", "Notebook", begins=b"{"),
     Entry("json_records", "JsonRecords", begins=b"{["),
     Entry("keras_history", "KerasHistory", begins=b"{"),
     Entry("json_lines", "JsonLines", begins=b"{"),

@@ -34,8 +34,8 @@ class Notebook:
     name: str = "notebook"
 
     def recognizes(self, path: Path, head: bytes) -> bool:
-        """Return whether it is called a notebook and begins as JSON."""
-        return path.suffix == ".ipynb" and head.lstrip()[:1] == b"{"
+        """Return whether it begins as JSON, and is called a notebook or has a cell of one in its head."""
+        return head.lstrip()[:1] == b"{" and (path.suffix == ".ipynb" or b'"cell_type"' in head)
 
     def read(self, paths: Sequence[Path], root: Path) -> Iterable[Run]:
         """Read each cell with the output of a training; they are counted from 1 as they stand in the notebook.

@@ -116,8 +116,6 @@ def test_empty(put, name):
 @pytest.mark.parametrize("name", ALONE)
 def test_found_by_its_content_on_standard_input(monkeypatch, name):
     (content,) = SAMPLES[name].values()
-    if name == "notebook":
-        pytest.skip("a notebook is JSON like any other, and told by its name")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
     (run,), problems = read_runs(["-"])
     assert problems == []
