@@ -64,6 +64,14 @@ class Analyzer:
         self._left_alone: list[str] = []
         self._begin("min")
 
+    def _begin(self, mode: Mode) -> None:
+        self._judgement = Judgement(self.config, mode, self._others)
+        self._singles = self._judgement.signals
+        self._pools: Pools | None = None
+        self._count = 0  # of the evaluations that were judged one by one
+        self._signal: Signal | None = None
+        self._stop: StopDecision | None = None
+
     @property
     def metrics(self) -> MetricChoice:
         """What is compared with what."""
@@ -213,8 +221,9 @@ class Analyzer:
         self._judgement.load_state_dict(state)
         self._count = len(self.history)
         if state.get("pools"):
-            self._pools, self._singles = Pools(), Signals(mode=self._mode)
-            self._pools.load_state_dict(state["pools"])
+            pools = Pools()
+            pools.load_state_dict(state["pools"])
+            self._pools, self._singles = pools, Signals(mode=self._mode)
             self._singles.load_state_dict(state["single"])
         if len(self.history):
             self._signal = self._singles.current(self.history[len(self.history) - 1])
@@ -230,14 +239,6 @@ class Analyzer:
         if self._count < MOST:
             return False
         return self._stop is not None or not self._judgement.policy.sees_all
-
-    def _begin(self, mode: Mode) -> None:
-        self._judgement = Judgement(self.config, mode, self._others)
-        self._singles = self._judgement.signals
-        self._pools: Pools | None = None
-        self._count = 0  # of the evaluations that were judged one by one
-        self._signal: Signal | None = None
-        self._stop: StopDecision | None = None
 
     def _take(
         self,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from overfit_monitor.columns import columns_of as series_of
 from overfit_monitor.columns import rising
@@ -16,11 +16,13 @@ from overfit_monitor.gate import conclude, judge
 from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.monitor import Monitor
 from overfit_monitor.policy import Policies, layered
-from overfit_monitor.readers import Run, read_runs
+from overfit_monitor.readers import Batch, Problem, Run, distinct, survey
+from overfit_monitor.readers.conventions import Conventions, current, using
 from overfit_monitor.readers.pairing import Names, Place, place
 from overfit_monitor.records import Diagnosis
 from overfit_monitor.reports.base import CheckedRun, CheckResult, Columns, Unjudged
 from overfit_monitor.reports.sketch import Sketch, sketch
+from overfit_monitor.spread import spread
 
 if TYPE_CHECKING:
     from overfit_monitor.baseline import Baseline
@@ -53,6 +55,8 @@ def check(
     sketches: dict[str, Sketch] | None = None,
     baseline: Baseline | None = None,
     progress: Progress | None = None,
+    jobs: int | None = 1,
+    engine: str = "processes",
 ) -> CheckResult:
     """Judge every run in files and folders.
 
@@ -66,6 +70,8 @@ def check(
         sketches: Filled with the validation curves by name of the run, if given.
         baseline: With it, only what got worse makes a run fail.
         progress: Called after each run with the number of runs judged, their number in all or None, and its name.
+        jobs: Processes to read and judge in; None takes one for each core where there are many files.
+        engine: ``processes`` of this machine, or ``ray`` or ``dask``.
 
     Returns:
         The result; what could not be read is in its ``errors``, nothing is raised for it.
@@ -83,6 +89,8 @@ def check(
         measured=baseline is not None,
         sketched=sketches is not None,
         progress=progress,
+        jobs=jobs,
+        engine=engine,
     )
     if sketches is not None:
         sketches.update({each.checked.run or "": each.sketch for each in examined})
@@ -102,6 +110,8 @@ def examine_all(
     measured: bool = False,
     sketched: bool = False,
     progress: Progress | None = None,
+    jobs: int | None = 1,
+    engine: str = "processes",
 ) -> tuple[list[Examined], list[Unjudged]]:
     """Judge every run in files and folders by itself, and return them with what could not be judged.
 
@@ -113,22 +123,88 @@ def examine_all(
         measured: Whether the runs will be compared.
         sketched: Whether their curves will be drawn.
         progress: As for `check`.
+        jobs: As for `check`.
+        engine: As for `check`.
 
     Raises:
         UsageError: A setting is unknown or cannot be right.
     """
     policies.check()
-    runs, problems = read_runs(paths, names=names)
-    errors = [Unjudged(source=problem.source, message=problem.message) for problem in problems]
-    examined: list[Examined] = []
-    for number, run in enumerate(runs, 1):
-        try:
-            examined.append(examine(run, policies, facts, measured=measured, sketched=sketched))
-        except OverfitMonitorError as error:
-            errors.append(Unjudged(source=run.source, run=run.name, message=str(error)))
+    found = survey(paths, names=names)
+    look = Look(policies, facts, measured=measured, sketched=sketched, conventions=current())
+    judged: list[tuple[Examined | Unjudged, Batch | Run | Problem]] = []
+    for each, answers in zip(found, spread(look, found, jobs=jobs, engine=engine, died=_died), strict=True):
+        judged += [(answer, each) for answer in answers]
         if progress is not None:
-            progress(number, len(runs), run.name)
-    return examined, errors
+            progress(len(judged), None if len(judged) > len(found) else len(found), _told(judged[-1][0]))
+    return look.together(judged)
+
+
+def _told(answer: Examined | Unjudged) -> str:
+    return (answer.checked.run if isinstance(answer, Examined) else answer.run) or ""
+
+
+def _died(found: Batch | Run | Problem) -> list[Examined | Unjudged]:
+    source = str(found.files[0]) if isinstance(found, Batch) else found.source
+    return [Unjudged(source=source, message="its process died, of a crash or for want of memory")]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Reads and judges what is in a batch of files; picklable, so that another process can do it.
+
+    Attributes:
+        policies: As for `check`.
+        facts: As for `check`.
+        measured: Whether the runs will be compared.
+        sketched: Whether their curves will be drawn.
+        conventions: How columns and tags are paired.
+        names: Names under which runs are known, by the names in their files and their place among those of a batch.
+    """
+
+    policies: Policies
+    facts: Facts | None
+    measured: bool
+    sketched: bool
+    conventions: Conventions
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    def __call__(self, found: Batch | Run | Problem) -> list[Examined | Unjudged]:
+        """Return each run as it was judged, and what could not be."""
+        with using(self.conventions):
+            each = found.read() if isinstance(found, Batch) else [found]
+            return [self._judged(one, self.names.get(at)) for at, one in enumerate(each)]
+
+    def together(
+        self, judged: Sequence[tuple[Examined | Unjudged, Batch | Run | Problem]]
+    ) -> tuple[list[Examined], list[Unjudged]]:
+        """Return runs and errors, with names of which no two are the same; a run with a new one is judged by it."""
+        runs = [at for at, (answer, _) in enumerate(judged) if isinstance(answer, Examined) or answer.run is not None]
+        called = distinct([_name_and_source(judged[at][0]) for at in runs])
+        answers = [answer for answer, _ in judged]
+        for at, name in zip(runs, called, strict=True):
+            if name != _told(answers[at]):
+                place = sum(found is judged[at][1] for _, found in judged[:at])
+                answers[at] = replace(self, names={place: name})(judged[at][1])[place]
+        examined = [answer for answer in answers if isinstance(answer, Examined)]
+        problems = [answer for answer in answers if isinstance(answer, Unjudged) and answer.run is None]
+        return examined, problems + [answer for answer in answers if isinstance(answer, Unjudged) and answer.run]
+
+    def _judged(self, found: Run | Problem, name: str | None) -> Examined | Unjudged:
+        if isinstance(found, Problem):
+            return Unjudged(source=found.source, message=found.message)
+        run = found if name is None else replace(found, name=name)
+        try:
+            return examine(run, self.policies, self.facts, measured=self.measured, sketched=self.sketched)
+        except OverfitMonitorError as error:
+            return Unjudged(source=run.source, run=run.name, message=str(error))
+
+
+def _name_and_source(answer: Examined | Unjudged) -> tuple[str, str]:
+    if isinstance(answer, Examined):
+        return answer.checked.run or "", answer.checked.source or ""
+    return answer.run or "", answer.source
 
 
 def judge_run(run: Run, policies: Policies | None = None, *, facts: Facts | None = None) -> CheckedRun:

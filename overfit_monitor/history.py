@@ -117,7 +117,7 @@ class History:
     def append(self, evaluation: Evaluation) -> None:
         """Add an evaluation whose step is greater than all before it."""
         step, val, train, rate, sampling, others, probe, rates = evaluation
-        if sampling is probe is rates is None and not others and len(self._values) == len(ALWAYS):
+        if sampling is None and probe is None and rates is None and not others and len(self._values) == len(ALWAYS):
             self._append(step, val, train, rate)
             return
         row = {"val": val, "train": math.nan if train is None else train, "rate": math.nan if rate is None else rate}
@@ -164,7 +164,7 @@ class History:
 
         n, trained = len(block), np.arange(len(block)) >= block.trained_from
         rate = np.full(n, math.nan) if block.rate is None else block.rate
-        known = trained | (~np.isnan(rate) << 1)
+        known = trained | ((np.zeros(n, dtype=bool) if block.rated is None else block.rated) << 1)
         rows = {"val": block.val, "train": np.where(trained, block.train, math.nan), "rate": rate}
         for name, (val, train) in block.others.items():
             if not np.isnan(val).all():

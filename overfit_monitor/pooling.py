@@ -36,12 +36,12 @@ class Sum(NamedTuple):
     """Finite values added up, and how many those were."""
 
     total: float = 0.0
-    count: int = 0
+    n: int = 0
 
     @property
     def mean(self) -> float:
         """Their mean, NaN without any."""
-        return self.total / self.count if self.count else math.nan
+        return self.total / self.n if self.n else math.nan
 
 
 class Pool(NamedTuple):
@@ -70,7 +70,7 @@ class Pool(NamedTuple):
     @property
     def evaluation(self) -> Evaluation:
         """The pool as the evaluation that it is judged as."""
-        known = sorted(name for name, (val, _) in self.others.items() if val.count)
+        known = sorted(name for name, (val, _) in self.others.items() if val.n)
         others = {name: Companion(self.others[name][0].mean, self.others[name][1].mean) for name in known}
         train = None if self.train is None else self.train.mean
         return Evaluation(
@@ -158,6 +158,7 @@ class Block:
         train: Latest train values, shape (n,).
         trained_from: Place from which on there was a train value, ``n`` where there was none.
         rate: Learning rates in force; None where there is none at all.
+        rated: Where a learning rate was told, even if it was NaN; None where there is none at all.
         others: Validation and train values of the other metrics by name.
     """
 
@@ -166,6 +167,7 @@ class Block:
     train: Array
     trained_from: int
     rate: Array | None
+    rated: npt.NDArray[np.bool_] | None
     others: Mapping[str, tuple[Array, Array]]
 
     def __len__(self) -> int:
@@ -184,17 +186,18 @@ class Block:
         here = slice(start, end)
         others = {name: (val[here], train[here]) for name, (val, train) in self.others.items()}
         rate = None if self.rate is None else self.rate[here]
+        rated = None if self.rated is None else self.rated[here]
         trained = min(max(self.trained_from - start, 0), end - start)
-        return Block(self.steps[here], self.val[here], self.train[here], trained, rate, others)
+        return Block(self.steps[here], self.val[here], self.train[here], trained, rate, rated, others)
 
     def evaluation(self, at: int) -> Evaluation:
         """Return one of them."""
-        rate = math.nan if self.rate is None else float(self.rate[at])
+        rate = float(self.rate[at]) if self.rate is not None and self.rated is not None and self.rated[at] else None
         return Evaluation(
             int(self.steps[at]),
             float(self.val[at]),
             float(self.train[at]) if at >= self.trained_from else None,
-            None if math.isnan(rate) else rate,
+            rate,
             others={
                 name: Companion(float(val[at]), float(train[at]))
                 for name, (val, train) in self.others.items()
@@ -249,7 +252,7 @@ def _merged(first: Pool, last: Pool) -> Pool:
 
 
 def _added(first: Sum, last: Sum) -> Sum:
-    return Sum(first.total + last.total, first.count + last.count)
+    return Sum(first.total + last.total, first.n + last.n)
 
 
 def _others(first: Mapping[str, tuple[Sum, Sum]], last: Mapping[str, tuple[Sum, Sum]]) -> Mapping[str, tuple[Sum, Sum]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -142,7 +142,7 @@ class Signals(Stateful):
                 state.membership = probe.membership.model_dump()
         return self._signal(evaluation, val, train, others)
 
-    def skip(self, steps: Sequence[int], val: Array, train: Array | None) -> None:
+    def skip(self, steps: npt.NDArray[np.int64], val: Array, train: Array | None) -> None:
         """Take in many evaluations at once, exactly as one after another would be.
 
         Args:

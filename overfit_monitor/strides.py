@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from overfit_monitor.columns import Column, Columns
@@ -76,8 +76,10 @@ def stride(columns: Columns, row: int, *, metrics: Known, train: Mapping[str, fl
         trained, first = rows.trained(latest.get(name), name, columns.train, train, places)
         trained[:first] = math.nan
         beside[name] = val, np.where(np.isnan(val), math.nan, trained)
-    rate = None if columns.rate is None else rows.values(columns.rate)[places]
-    block = Block(steps[:kept], rows.values(columns.val[metric])[places], values, since, rate, beside)
+    rate, rated = (
+        (None, None) if columns.rate is None else (rows.values(columns.rate)[places], rows.known(columns.rate)[places])
+    )
+    block = Block(steps[:kept], rows.values(columns.val[metric])[places], values, since, rate, rated, beside)
     return Stride(block, rows.last(latest, columns.train, end), row + end)
 
 
@@ -134,6 +136,6 @@ def _rising(steps: Places, last_step: int | None) -> int:
     return int(back[0]) + 1 if len(back) else len(steps)
 
 
-def _first(flags: Iterable[object], none: int) -> int:
+def _first(flags: Flags, none: int) -> int:
     found = np.flatnonzero(flags)
     return int(found[0]) if len(found) else none

@@ -72,6 +72,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     add_compared(parser)
     add_stopping(parser)
     add_facts(parser)
+    _add_speed(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -113,6 +114,16 @@ def _add_report(check: argparse.ArgumentParser) -> None:
     report.add_argument("--all", action="store_true", help=f"show every run, not the worst {WORST} only")
     report.add_argument("--quiet", action="store_true", help="nothing on standard output; files are written")
     report.add_argument("--exit-zero", action="store_true", help="exit with 0 where runs fail; 2 stays 2")
+
+
+def _add_speed(check: argparse.ArgumentParser) -> None:
+    speed = check.add_argument_group("many files")
+    speed.add_argument(
+        "--jobs", type=int, metavar="N", help="processes; default: one a core where there are many files"
+    )
+    speed.add_argument(
+        "--engine", choices=("processes", "ray", "dask"), default="processes", help="where they run; default: processes"
+    )
 
 
 def _add_baseline(check: argparse.ArgumentParser) -> None:

@@ -18,7 +18,19 @@ from overfit_monitor.readers.pairing import Names, mode_of
 from overfit_monitor.readers.sources import Source, opened
 from overfit_monitor.readers.walk import Found, find, why_unknown
 
-__all__ = ["CATALOGUE", "LAST_RESORT", "SPREAD", "Entry", "Problem", "Reader", "Run", "read_runs"]
+__all__ = [
+    "CATALOGUE",
+    "LAST_RESORT",
+    "SPREAD",
+    "Batch",
+    "Entry",
+    "Problem",
+    "Reader",
+    "Run",
+    "distinct",
+    "read_runs",
+    "survey",
+]
 
 
 # Reads the files at these paths, which were found below a folder, as the reader does.
@@ -45,17 +57,89 @@ def read_runs(
     Returns:
         The runs, no two with the same name, and what could not be read.
     """
+    runs: list[Run] = []
+    problems: list[Problem] = []
+    for found in survey(paths, names=names, read=read):
+        for each in found.read(read) if isinstance(found, Batch) else (found,):
+            if isinstance(each, Run):
+                runs.append(each)
+            else:
+                problems.append(each)
+    called = distinct([(run.name, run.source) for run in runs])
+    named = [run if run.name == name else replace(run, name=name) for run, name in zip(runs, called, strict=True)]
+    return named, problems
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Files that are read together; reading them can be left to another process.
+
+    Attributes:
+        reader: What reads them.
+        files: The files.
+        root: Folder that was named.
+    """
+
+    reader: Reader
+    files: tuple[Path, ...]
+    root: Path
+
+    def read(self, read: Read | None = None) -> list[Run | Problem]:
+        """Return the runs in the files, and at the end why no more could be read.
+
+        Args:
+            read: As for `read_runs`.
+        """
+        found: list[Run | Problem] = []
+        sources = [printable(path) for path in (*self.files, self.root)]
+        try:
+            for run in (read or _read)(self.reader, self.files, self.root):
+                named = run if run.reader else replace(run, reader=self.reader.name)
+                found.append(replace(named, settings=_told_settings(run) | run.settings))
+        except OverfitMonitorError as error:
+            found.append(_problem(printable(str(error)), sources))
+        except OSError as error:
+            found.append(Problem(printable(error.filename or sources[0]), error.strerror or str(error)))
+        return found
+
+
+def survey(
+    paths: Iterable[str | PathLike[str]], *, names: Names | None = None, read: Read | None = None
+) -> list[Batch | Run | Problem]:
+    """Return what there is to read in files and folders, in its order, most of it not read yet.
+
+    Args:
+        paths: As for `read_runs`.
+        names: As for `read_runs`.
+        read: As for `read_runs`, for what has to be read at once.
+    """
     core, spread, last = (
         tuple(Offered(entry, names) for entry in entries) for entries in (CATALOGUE, SPREAD, LAST_RESORT)
     )
-    reading = _Reading(core, spread, last, InstalledReaders(names), read or _read)
+    reading = _Reading(core, spread, last, InstalledReaders(names), read)
     for path in paths:
         with opened(path) as source:
             if isinstance(source, Problem):
-                reading.problems.append(source)
+                reading.found.append(source)
             else:
                 reading.take(source)
-    return _distinct(reading.runs), reading.problems
+    return reading.found
+
+
+def distinct(runs: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a name for each run, no two the same: its own, or else its source, numbered where that is the same too.
+
+    Args:
+        runs: Name and source of each.
+    """
+    names = Counter(name for name, _ in runs)
+    given: Counter[str] = Counter()
+    called: list[str] = []
+    for own, source in runs:
+        name = own if names[own] == 1 else source
+        given[name] += 1
+        called.append(name if given[name] == 1 else f"{name} #{given[name]}")
+    return called
 
 
 @final
@@ -65,23 +149,24 @@ class _Reading:
     spread: Sequence[Offered]
     last: Sequence[Offered]
     installed: InstalledReaders
-    read: Read
-    runs: list[Run] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    read: Read | None
+    found: list[Batch | Run | Problem] = field(default_factory=list)
     _seen: set[Path] = field(default_factory=set)
     _recognized: int = 0
 
     def take(self, source: Source) -> None:
         """Read what is at a place."""
-        runs, problems, recognized = len(self.runs), len(self.problems), self._recognized
+        before, recognized = len(self.found), self._recognized
         self._take_all(source)
-        self.problems += source.problems
-        if self._recognized + len(self.problems) == recognized + problems:
+        self.found += source.problems
+        if self._recognized == recognized and len(self.found) == before:
             where = "no run was found in this folder" if source.wanted is None else "no run was found that matches"
-            self.problems.append(Problem(printable(source.path), where))
-        self.runs[runs:] = map(source.renamed, self.runs[runs:])
-        told = [Problem(source.told(p.source), source.told(p.message)) for p in self.problems[problems:]]
-        self.problems[problems:] = told
+            self.found.append(Problem(printable(source.path), where))
+        if source.shown is not None:  # a copy, which is not there for long
+            self.found[before:] = [_told(each, source) for found in self.found[before:] for each in self._now(found)]
+
+    def _now(self, found: Batch | Run | Problem) -> Sequence[Run | Problem]:
+        return found.read(self.read) if isinstance(found, Batch) else (found,)
 
     def _take_all(self, source: Source) -> None:
         left: list[Found] = []
@@ -89,7 +174,7 @@ class _Reading:
         logs: set[Path] = set()
         for found in find(source.path, source.wanted):
             if isinstance(found, Problem):
-                self.problems.append(found)
+                self.found.append(found)
                 continue
             spread = _first(self.spread, found)
             reader = spread or _first(self.core, found)
@@ -133,23 +218,15 @@ class _Reading:
             elif found.looks_like_events and not self.installed.readers:
                 unread.append(found)
             else:
-                self.problems.append(Problem(printable(found.path), why_unknown(found)))
+                self.found.append(Problem(printable(found.path), why_unknown(found)))
         if unread:
             more = f" ({len(unread) - 1} more of them below {printable(unread[0].root)})" if len(unread) > 1 else ""
-            self.problems.append(Problem(printable(unread[0].path), NEEDS_TENSORBOARD + more))
+            self.found.append(Problem(printable(unread[0].path), NEEDS_TENSORBOARD + more))
         for reader, files in together.values():
             self._read(reader, files)
 
     def _read(self, reader: Reader, files: Sequence[Found]) -> None:
-        sources = [printable(path) for path in (*(found.path for found in files), files[0].root)]
-        try:
-            for run in self.read(reader, [found.path for found in files], files[0].root):
-                named = run if run.reader else replace(run, reader=reader.name)
-                self.runs.append(replace(named, settings=_told_settings(run) | run.settings))
-        except OverfitMonitorError as error:
-            self.problems.append(_problem(printable(str(error)), sources))
-        except OSError as error:
-            self.problems.append(Problem(printable(error.filename or sources[0]), error.strerror or str(error)))
+        self.found.append(Batch(reader, tuple(found.path for found in files), files[0].root))
 
     def _first_time(self, found: Found) -> bool:
         path = found.path.resolve()
@@ -183,13 +260,7 @@ def _problem(message: str, sources: Sequence[str]) -> Problem:
     return Problem(source or sources[0], message.removeprefix(f"{source}: ") if source else message)
 
 
-def _distinct(runs: Sequence[Run]) -> list[Run]:
-    """Return the runs with those of the same name called by their source, and numbered where that is the same too."""
-    names = Counter(run.name for run in runs)
-    given: Counter[str] = Counter()
-    distinct: list[Run] = []
-    for run in runs:
-        name = run.name if names[run.name] == 1 else run.source
-        given[name] += 1
-        distinct.append(replace(run, name=name if given[name] == 1 else f"{name} #{given[name]}"))
-    return distinct
+def _told(found: Run | Problem, source: Source) -> Run | Problem:
+    if isinstance(found, Run):
+        return source.renamed(found)
+    return Problem(source.told(found.source), source.told(found.message))

@@ -62,6 +62,7 @@ def tables(text):
         "examples",
         "fuzz",
         "board",
+        "reading",
     ],
 )
 def test_help_tells_the_usage(script):

@@ -4,6 +4,7 @@ import { axisOf } from "./chart-axis.js";
 import { explanation } from "./chart-card.js";
 import { isPositive, spread } from "./chart-controls.js";
 import { comparedPlots, dashOf, inkOf } from "./compare-data.js";
+import { keyPressed } from "./compare-keys.js";
 import { changesTable, comparedTable, swatch } from "./compare-table.js";
 import { between, certainty, changesOf, summary } from "./compare-words.js";
 import { h, section } from "./dom.js";
@@ -40,9 +41,10 @@ export function createCompare({ router, feed, comparison }) {
   const hint = h("span", { class: "quiet hint" }, "Drag to zoom");
   const controls = h("div", { class: "controls", role: "group", "aria-label": "How the curves are drawn" }, scale, train, h("span", { class: "push" }), hint, back);
   const charts = h("div", { class: "panels" });
+  const said = h("p", { class: "unseen", role: "status" });
   const none = h("p", { class: "quiet" }, "There is no finite value to show.");
   const tables = h("div", { class: "compare-tables" });
-  const curves = h("section", { class: "compare-charts", "aria-label": "Curves" }, controls, none, charts);
+  const curves = h("section", { class: "compare-charts", "aria-label": "Curves" }, controls, none, charts, said);
   const element = h("article", { class: "compare-view" }, h("div", { class: "crumb" }, title, picker), verdict, curves, tables);
   const tooltip = createTooltip(charts);
   const on = { hover, select, reset, toggle: hide, save, scaled: () => {} };
@@ -84,6 +86,7 @@ export function createCompare({ router, feed, comparison }) {
       if (panel) panel.update(plot, wanted);
       else {
         const made = createPanel(plot, wanted, on);
+        made.canvas.addEventListener("keydown", (event) => keyPressed(made, event, { read: (at) => read(made, at), select, reset }));
         panels.set(plot.id, made);
         charts.append(made.element);
       }
@@ -208,6 +211,17 @@ export function createCompare({ router, feed, comparison }) {
     });
     const names = splits.map((split) => h("th", {}, { val: "validation", train: "train", gap: "gap" }[split] ?? ""));
     return h("table", { class: "compare-card" }, h("thead", {}, h("tr", {}, h("th", {}), ...names)), h("tbody", {}, ...rows));
+  }
+
+  /**
+   * For those who do not see the cursor.
+   * @param {Panel} panel
+   * @param {number} at
+   */
+  function read(panel, at) {
+    const values = panel.plot.curves.map((curve, i) => [curve.label, panel.chart.data[i + 1][at]]);
+    const known = values.filter(([, value]) => value !== undefined).map(([label, value]) => `${label} ${value === null ? "NaN" : number(value)}`);
+    said.textContent = `Step ${step(panel.chart.data[0][at])}: ${known.join(", ")}`;
   }
 
   function save() {

@@ -13,7 +13,6 @@ const STYLES = ["vendor/uplot-1.6.32/uPlot.min.css", "base.css", "overview.css",
 /** Called once: by TensorBoard when the tab is first opened, by a report when it is loaded. */
 export async function render() {
   document.documentElement.lang = "en";
-  followTheme(() => {});
   const source = openSource();
   const feed = createFeed(source);
   const router = createRouter();

@@ -345,6 +345,26 @@ def test_comparison_zooms_into_the_address(open_page: Callable[..., Any]) -> Non
     assert "from=" not in page.evaluate("location.hash")
 
 
+def test_comparison_is_read_and_zoomed_by_keyboard(open_page: Callable[..., Any]) -> None:
+    page = open_page("#page=compare&runs=digits/all,digits/dropout&curves=val")
+    page.locator(".u-over").first.wait_for()
+    chart = page.locator("[data-plot=losses] .plot")
+    chart.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    said = page.locator(".compare-charts [role=status]")
+    expect(said).to_contain_text("Step 1: ")
+    for name in ("digits/all", "digits/dropout"):
+        assert name in said.inner_text()
+    page.keyboard.press("+")
+    expect(page.get_by_role("button", name="Reset zoom")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Reset zoom")).to_be_hidden()
+    expect(page.locator("h1")).to_have_text("Compare")
+    page.keyboard.press("j")
+    expect(page.locator(".compare-view")).to_be_visible()
+
+
 def test_tables_are_downloaded_as_csv_and_json(stage: made.Stage, open_page: Callable[..., Any]) -> None:
     stage.show(*FEW, made.row('=cmd|"x"', "healthy", 3, recommendation="a, b\nc"))
     page = open_page()
