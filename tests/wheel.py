@@ -15,7 +15,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parent.parent
-TOOLS = ["pytest", "hypothesis", "pytest-timeout", "jsonschema"]
+TOOLS = ["pytest", "hypothesis", "pytest-timeout", "pytest-xdist", "jsonschema"]
 # Of the plugin what shows that pytest finds and runs it there; the rest does not depend on how it was installed.
 PLUGIN = ["conftest.py", "test_logs.py"]
 NO_PACKAGE = {"__pycache__", ".mypy_cache"}
@@ -53,7 +53,7 @@ def main() -> int:
         shutil.copy(ROOT / "tests" / "conftest.py", place / "tests")
         shutil.copytree(ROOT / "docs", place / "docs")
         shutil.copy(ROOT / "pyproject.toml", place)
-        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile", "tests"]
         return subprocess.run(command, cwd=place, check=False).returncode
 
 
