@@ -177,7 +177,8 @@ class RisingCurve:
 
     def _begin(self, values: list[float]) -> None:
         self._values = values
-        self._seen = self._compared = 0
+        self._seen: int = 0
+        self._compared: int = 0
         self._half = 1
         self._settled: list[float] = []  # running medians whose window is full on the right
         self._lowest_at = 0
