@@ -97,6 +97,7 @@ class RisingCurve:
     """
 
     __slots__ = ("_compared", "_differences", "_half", "_lowest_at", "_seconds", "_seen", "_settled", "_values")
+    _seen: int
 
     def __init__(self) -> None:
         self._begin([])
@@ -177,8 +178,7 @@ class RisingCurve:
 
     def _begin(self, values: list[float]) -> None:
         self._values = values
-        self._seen: int = 0
-        self._compared: int = 0
+        self._seen = self._compared = 0
         self._half = 1
         self._settled: list[float] = []  # running medians whose window is full on the right
         self._lowest_at = 0
