@@ -132,12 +132,27 @@ def examine_all(
     policies.check()
     found = survey(paths, names=names)
     look = Look(policies, facts, measured=measured, sketched=sketched, conventions=current())
-    judged: list[tuple[Examined | Unjudged, Batch | Run | Problem]] = []
-    for each, answers in zip(found, spread(look, found, jobs=jobs, engine=engine, died=_died), strict=True):
-        judged += [(answer, each) for answer in answers]
-        if progress is not None:
-            progress(len(judged), None if len(judged) > len(found) else len(found), _told(judged[-1][0]))
-    return look.together(judged)
+    parts = [(at, part) for at, each in enumerate(found) for part in _parts(each)]
+    judged: list[list[tuple[Examined | Unjudged, Batch | Run | Problem]]] = [[] for _ in found]
+    items, done = [part for _, part in parts], 0
+    for (at, part), answers in zip(parts, spread(look, items, jobs=jobs, engine=engine, died=_died), strict=True):
+        judged[at] += [(answer, part) for answer in answers]
+        done += len(answers)
+        if progress is not None and answers:
+            progress(done, None if done > len(items) else len(items), _told(answers[-1]))
+    for each, pairs in zip(found, judged, strict=True):
+        if len(_parts(each)) > 1 and not any(map(_has_values, pairs)):
+            pairs[:] = [(answer, each) for answer in look(each)]
+    return look.together([pair for pairs in judged for pair in pairs])
+
+
+def _parts(found: Batch | Run | Problem) -> Sequence[Batch | Run | Problem]:
+    return found.parts() if isinstance(found, Batch) else [found]
+
+
+def _has_values(judged: tuple[Examined | Unjudged, Batch | Run | Problem]) -> bool:
+    answer, _ = judged
+    return isinstance(answer, Examined) and answer.checked.step is not None
 
 
 def _told(answer: Examined | Unjudged) -> str:
@@ -290,7 +305,11 @@ def _metric_of(asked: str, run: Run) -> str:
 
 
 def _hint(run: Run) -> str:
-    names = sorted({name for observation in run.observations[:100] for name in observation.train})
+    columns = series_of(run.observations)
+    if columns is None:
+        names = sorted({name for observation in run.observations[:100] for name in observation.train})
+    else:
+        names = sorted(name for name, column in columns.train.items() if any(column.known[:100]))
     seen = f"; train metrics: {', '.join(map(repr, names))}" if names else ""
     told = "" if run.source.endswith(FILE_NAME) else "; a column or tag with another name is chosen with --val"
     return seen + told

@@ -12,6 +12,7 @@ from overfit_monitor.detectors.base import Detector
 from overfit_monitor.history import Evaluation
 from overfit_monitor.records import Mode, StopDecision
 from overfit_monitor.signals import Signal, Signals
+from overfit_monitor.stats.level import Levels
 from overfit_monitor.stopping import StoppingPolicy, build_policy
 
 _NONE: Mapping[str, Signal] = MappingProxyType({})
@@ -35,8 +36,9 @@ class Judgement:
     def __init__(self, config: MonitorConfig, mode: Mode, others: Mapping[str, Mode]) -> None:
         self.signals = Signals(mode=mode)
         self.overfitting = detectors.Overfitting(false_alarm_rate=config.false_alarm_rate)
+        levels = Levels()
         self.detectors: tuple[Detector, ...] = tuple(
-            self.overfitting if kind is detectors.Overfitting else kind() for kind in detectors.CATALOGUE
+            self.overfitting if kind is detectors.Overfitting else kind.build(levels) for kind in detectors.CATALOGUE
         )
         self.policy: StoppingPolicy = build_policy(config, mode)
         self._others = others

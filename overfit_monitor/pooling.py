@@ -213,7 +213,10 @@ class Block:
         """
         lasts = self.steps[size - 1 :: size].tolist()
         val, train = _sums(size, self.val), _sums(size, self.train)
-        others = {name: tuple(_sums(size, column) for column in pair) for name, pair in self.others.items()}
+        others = {
+            name: (_any(size, pair[0]), _sums(size, pair[0]), _sums(size, pair[1]))
+            for name, pair in self.others.items()
+        }
         rates = [None] * len(lasts) if self.rate is None else list(map(_latest, self.rate.reshape(-1, size)))
         return [
             Pool(
@@ -221,7 +224,7 @@ class Block:
                 val[at],
                 train[at] if (at + 1) * size > self.trained_from else None,
                 rates[at],
-                others={name: (pair[0][at], pair[1][at]) for name, pair in others.items()},
+                others={name: (one[at], two[at]) for name, (there, one, two) in others.items() if there[at]},
             )
             for at, step in enumerate(lasts)
         ]
@@ -277,13 +280,19 @@ def _sums(size: int, column: Array) -> list[Sum]:
     return list(map(Sum, totals.tolist(), finite.reshape(-1, size).sum(axis=1).tolist()))
 
 
+def _any(size: int, column: Array) -> list[bool]:
+    """Return which pools hold a value at all, be it infinite."""
+    found: list[bool] = np.any(~np.isnan(column).reshape(-1, size), axis=1).tolist()
+    return found
+
+
 def _latest(rates: Array) -> float | None:
     known = rates[~np.isnan(rates)]
     return float(known[-1]) if len(known) else None
 
 
 def _plain(pool: Pool) -> dict[str, Any]:
-    plain = pool._asdict() | {"others": {name: list(pair) for name, pair in pool.others.items()}}
+    plain = pool._asdict() | {"others": {name: list(pair) for name, pair in sorted(pool.others.items())}}
     for name in ("sampling", "probe"):
         plain[name] = None if plain[name] is None else plain[name].model_dump()
     return plain

@@ -47,6 +47,7 @@ class Signal(NamedTuple):
         learning_rates: Lowest and highest learning rate since the evaluation before, None where unknown.
         probe_sampling: What the probe's per-example losses tell at this evaluation, in the metric's own units.
         membership: Latest word on whether losses tell train from validation, None before the first.
+        finite: Whether the validation value is a number to reckon with.
     """
 
     step: int
@@ -67,6 +68,7 @@ class Signal(NamedTuple):
     learning_rates: tuple[float, float] | None = None
     probe_sampling: Sampling | None = None
     membership: Membership | None = None
+    finite: bool = True
 
     @property
     def like_for_like(self) -> float | None:
@@ -82,11 +84,6 @@ class Signal(NamedTuple):
     def probed(self) -> bool:
         """Whether the probe was measured at this very evaluation."""
         return self.probe is not None and self.probe_step == self.step
-
-    @property
-    def finite(self) -> bool:
-        """Whether the validation value is a number to reckon with."""
-        return math.isfinite(self.val)
 
 
 @dataclass(slots=True)
@@ -125,14 +122,18 @@ class Signals(Stateful):
         """
         step, val, train, _, _, _, probe, _ = evaluation
         state = self.state
-        val = _bounded(self._sign * val)
+        val *= self._sign
+        if not -LARGEST <= val <= LARGEST:
+            val = _bounded(val)
         if math.isfinite(val):
             state.count += 1
             self._val_noise.update(val)
             if val < state.best:
                 state.best, state.best_step = val, step
         if train is not None:
-            train = _bounded(self._sign * train)
+            train *= self._sign
+            if not -LARGEST <= train <= LARGEST:
+                train = _bounded(train)
             if math.isfinite(train):
                 self._train_noise.update(train)
                 state.train_best = min(state.train_best, train)
@@ -193,6 +194,7 @@ class Signals(Stateful):
             evaluation.learning_rates,
             None if evaluation.probe is None else evaluation.probe.sampling,
             None if state.membership is None else Membership(**state.membership),
+            math.isfinite(val),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -16,7 +16,7 @@ from overfit_monitor.readers.base import Run, printable
 from overfit_monitor.readers.pairing import Names, merge
 from overfit_monitor_tensorboard.alerts import AlertState, decode
 from overfit_monitor_tensorboard.framing import Damage, Record, looks_like_records, read_records
-from overfit_monitor_tensorboard.grouping import ROOT, Curve, Group, choose_curves, group
+from overfit_monitor_tensorboard.grouping import ROOT, Curve, Group, apart, choose_curves, group
 from overfit_monitor_tensorboard.names import ALERTS_TAG, SCALARS
 from overfit_monitor_tensorboard.scalars import KnownScalars
 
@@ -50,12 +50,14 @@ class EventReader:
 
     Args:
         names: Labels of the curves to compare, None to go by their names.
+        whole: Whether the files are all there are, so that it is an error if none of them holds a scalar.
     """
 
     name = "tensorboard"
 
-    def __init__(self, names: Names | None = None) -> None:
+    def __init__(self, names: Names | None = None, *, whole: bool = True) -> None:
         self.names = names
+        self.whole = whole
 
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Return whether the name says so, or the file begins with a record whose CRC is right."""
@@ -67,16 +69,26 @@ class EventReader:
         Raises:
             UnreadableError: There is not one scalar in any of the files.
         """
-        by_folder: dict[str, list[Path]] = {}
-        for path in sorted(paths):
-            by_folder.setdefault(_relative(path.parent, root), []).append(path)
-        folders = {name: read_folder(files) for name, files in by_folder.items()}
-        if not any(folder.curves for folder in folders.values()):
+        folders = {name: read_folder(files) for name, files in _by_folder(paths, root).items()}
+        if self.whole and not any(folder.curves for folder in folders.values()):
             raise UnreadableError(_nothing_in(folders, root))
         for found in group({name: folder.curves for name, folder in folders.items()}):
             # A folder with nothing but pictures or settings is no run; one that could not be read is.
             if found.curves or any(folders[name].notes for name in found.folders):
                 yield _run(found, folders, root, self.names)
+
+    def parts(self, paths: Sequence[Path], root: Path) -> list[tuple[EventReader, list[Path]]]:
+        """Return readers and files that give, one after another, the same runs as all the files together.
+
+        Where the user has named the curves there is one only, since a run without them ends the reading.
+        """
+        if self.names is not None:
+            return [(self, list(paths))]
+        files = _by_folder(paths, root)
+        return [
+            (EventReader(whole=False), [path for folder in folders for path in files[folder]])
+            for folders in apart(files)
+        ]
 
 
 def event_files(folder: Path) -> list[Path]:
@@ -195,6 +207,13 @@ def _run(found: Group, folders: Mapping[str, Folder], root: Path, names: Names |
 
 def _points(curves: Sequence[Curve], folders: Mapping[str, Folder]) -> dict[str, Points]:
     return {curve.label: folders[curve.folder].curves[curve.tag] for curve in curves}
+
+
+def _by_folder(paths: Iterable[Path], root: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in sorted(paths):
+        found.setdefault(_relative(path.parent, root), []).append(path)
+    return found
 
 
 def _relative(folder: Path, root: Path) -> str:

@@ -93,6 +93,30 @@ def group(tags: Mapping[str, Iterable[str]]) -> list[Group]:
     ]
 
 
+def apart(folders: Iterable[str]) -> list[list[str]]:
+    """Return folders in lists of which each gives runs of its own, by their names alone: those of all in their order.
+
+    Args:
+        folders: Folders as in `group`.
+    """
+    below: dict[str, list[str]] = {}
+    for folder in sorted(folders):
+        below.setdefault(folder.partition("/")[0], []).append(folder)
+    if any(map(_may_be_part, below)):
+        return [[folder for found in below.values() for folder in found]]
+    lists: list[list[str]] = []
+    before: list[str] = []
+    for top in sorted(below):
+        # Of `a`, `a-b` and `a/c`, the runs in `a` lie on both sides of the one in `a-b`.
+        if any(top.startswith(other) and top[len(other)] < "/" for other in before):
+            lists[-1] += below[top]
+            before.append(top)
+        else:
+            lists.append(below[top])
+            before = [top]
+    return lists
+
+
 def choose_curves(curves: Iterable[Curve], state: AlertState | None, names: Names | None = None) -> Choice:
     """Choose what is compared: the run's own train and validation curves, or else those that we wrote.
 
@@ -154,6 +178,12 @@ def _is_part(folder: str, tags: list[str]) -> bool:
         return all(where is None or where.split == split for where in map(place, tags))
     heads = (tag.replace("/", "_") + "_" for tag in tags)
     return any(folder.startswith(head) and place(folder.removeprefix(head)) is not None for head in heads)
+
+
+def _may_be_part(folder: str) -> bool:
+    """Return whether a folder can be a part of the run above it, whatever tags it holds; see `_is_part`."""
+    ends = (folder[at + 1 :] for at, letter in enumerate(folder) if letter == "_")
+    return folder == SUB_FOLDER or split_of(folder) is not None or any(place(end) is not None for end in ends)
 
 
 def _label(folder: str, home: str, tag: str, taken: Mapping[str, Curve]) -> str:

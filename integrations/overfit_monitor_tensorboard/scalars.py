@@ -169,6 +169,8 @@ def _rounds(data: bytes, at: int, taken: Sequence[tuple[int, Shape]]) -> int:
     period = next((n for n in range(1, _TRIED // 2 + 1) if shapes[-n:] == shapes[-2 * n : -n]), None)
     if period is None:
         return 0
+    if len({id(shape.points) for _, shape in taken[-period:]}) < period:
+        return 0  # rounds are taken in a column at a time, which would part a tag that is in one twice from its order
     starts = [start for start, _ in taken[-period:]]
     samples = []
     for start, end, (_, shape) in zip(starts, (*starts[1:], at), taken[-period:], strict=True):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
 from overfit_monitor.state import Stateful
+from overfit_monitor.stats.level import Levels
 
 
 class Detector(Stateful, ABC):
@@ -22,6 +23,15 @@ class Detector(Stateful, ABC):
     id: ClassVar[str]
     sees_all: ClassVar[bool] = False
     """Whether it is fed every evaluation also where several are judged as one, see `overfit_monitor.pooling`."""
+
+    @classmethod
+    def build(cls, levels: Levels) -> Self:  # noqa: ARG003
+        """Return one for a run.
+
+        Args:
+            levels: Levels that detectors of the run look at together.
+        """
+        return cls()
 
     @abstractmethod
     def update(self, signal: Signal) -> None:

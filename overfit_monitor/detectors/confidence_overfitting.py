@@ -61,6 +61,8 @@ class ConfidenceOverfitting(Detector):
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""
+        if not signal.others:
+            return
         state = self.state
         if state.companion is None and signal.mode == "min":
             state.companion = _choose(signal.others)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar, Self, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
-from overfit_monitor.stats.level import MINIMUM, Level
+from overfit_monitor.stats.level import MINIMUM, Levels
 
 MATERIAL = 0.10
 RETURNED = 0.5
@@ -55,10 +55,16 @@ class DoubleDescent(Detector):
     id: ClassVar[str] = "double_descent"
     state: _State
 
-    def __init__(self) -> None:
+    def __init__(self, levels: Levels | None = None) -> None:
+        levels = levels or Levels()
         self.state = _State()
-        self._val = Level()
-        self._train = Level()
+        self._val = levels.val
+        self._train = levels.train_of_both
+
+    @classmethod
+    def build(cls, levels: Levels) -> Self:
+        """Return one that looks at levels that others look at as well."""
+        return cls(levels)
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""

@@ -45,12 +45,16 @@ class _Spikes(Stateful):
         state = self.state
         if state.peak is not None:
             self._wait(value)
-        if state.peak is None and len(state.recent) == MINIMUM and noise is not None:
-            level = median(state.recent)
-            if value - level > max(NOISE_UNITS * noise, HEIGHT * abs(level)):
+        recent = state.recent
+        ready = state.peak is None and len(recent) == MINIMUM and noise is not None
+        if ready and value - min(recent) > NOISE_UNITS * (noise or 0.0):  # else not so far above their median either
+            level = median(recent)
+            if value - level > max(NOISE_UNITS * (noise or 0.0), HEIGHT * abs(level)):
                 state.before, state.peak, state.peak_step, state.waited = level, value, step, 0
                 return
-        state.recent = [*state.recent, value][-MINIMUM:]
+        recent.append(value)
+        if len(recent) > MINIMUM:
+            del recent[0]
 
     def _wait(self, value: float) -> None:
         state = self.state

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar, Self, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
-from overfit_monitor.stats.level import Level
+from overfit_monitor.stats.level import Levels
 
 EVALUATIONS = 20
 POOR = 0.5
@@ -55,10 +55,16 @@ class LateGeneralization(Detector):
     id: ClassVar[str] = "late_generalization"
     state: _State
 
-    def __init__(self) -> None:
+    def __init__(self, levels: Levels | None = None) -> None:
+        levels = levels or Levels()
         self.state = _State()
-        self._val = Level()
-        self._train = Level()
+        self._val = levels.val_of_both
+        self._train = levels.train_of_both
+
+    @classmethod
+    def build(cls, levels: Levels) -> Self:
+        """Return one that looks at levels that others look at as well."""
+        return cls(levels)
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""
@@ -67,7 +73,6 @@ class LateGeneralization(Detector):
             return
         state.start = signal.train if state.start is None else state.start
         state.noise, state.rate = signal.noise, signal.learning_rate
-        best_before = self._val.best
         self._val.update(signal.step, signal.val)
         self._train.update(signal.step, signal.train)
         gain = state.start - self._train.best
@@ -75,7 +80,7 @@ class LateGeneralization(Detector):
             return
         if abs(self._train.level - state.floor) > FLOOR * gain:
             self._leave_floor(signal.step)
-        self._wait(signal, gain, best_before)
+        self._wait(signal, gain, self._val.best_before)
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding once validation has caught up late."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, final
+from typing import ClassVar, Self, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
@@ -11,6 +11,7 @@ from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
 from overfit_monitor.state import NoState
 from overfit_monitor.stats.lead import Lead
+from overfit_monitor.stats.level import Levels
 
 IN_A_ROW = 10
 BETTER = 0.2
@@ -33,10 +34,15 @@ class LeakageSuspected(Detector):
 
     id: ClassVar[str] = "leakage_suspected"
 
-    def __init__(self) -> None:
+    def __init__(self, levels: Levels | None = None) -> None:
         self.state = NoState()
-        self._raw = Lead(share=BETTER, noise_units=NOISE_UNITS, in_a_row=IN_A_ROW)
+        self._raw = Lead(share=BETTER, noise_units=NOISE_UNITS, in_a_row=IN_A_ROW, levels=levels)
         self._probed = Lead(share=BETTER, noise_units=NOISE_UNITS, in_a_row=IN_A_ROW)
+
+    @classmethod
+    def build(cls, levels: Levels) -> Self:
+        """Return one that looks at levels that others look at as well."""
+        return cls(levels)
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""

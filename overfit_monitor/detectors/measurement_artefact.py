@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar, Self, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
 from overfit_monitor.stats.lead import Lead
+from overfit_monitor.stats.level import Levels
 
 IN_A_ROW = 5
 NOISE_UNITS = 2.0
@@ -45,9 +46,14 @@ class MeasurementArtefact(Detector):
     id: ClassVar[str] = "measurement_artefact"
     state: _State
 
-    def __init__(self) -> None:
+    def __init__(self, levels: Levels | None = None) -> None:
         self.state = _State()
-        self._lead = Lead(share=0.0, noise_units=NOISE_UNITS, in_a_row=IN_A_ROW)
+        self._lead = Lead(share=0.0, noise_units=NOISE_UNITS, in_a_row=IN_A_ROW, levels=levels)
+
+    @classmethod
+    def build(cls, levels: Levels) -> Self:
+        """Return one that looks at levels that others look at as well."""
+        return cls(levels)
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple, final
+from typing import ClassVar, NamedTuple, Self, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal
-from overfit_monitor.stats.level import MINIMUM, Level
+from overfit_monitor.stats.level import MINIMUM, Level, Levels
 
 ACCURACY_MARGIN = 0.02
 LOSS_MARGIN = 0.9
@@ -76,12 +76,18 @@ class Memorization(Detector):
     id: ClassVar[str] = "memorization"
     state: _State
 
-    def __init__(self) -> None:
+    def __init__(self, levels: Levels | None = None) -> None:
+        levels = levels or Levels()
         self.state = _State()
-        self._val = Level()
-        self._train = Level()
+        self._val = levels.val
+        self._train = levels.train_of_both
         self._val_accuracy = Level()
         self._train_accuracy = Level()
+
+    @classmethod
+    def build(cls, levels: Levels) -> Self:
+        """Return one that looks at levels that others look at as well."""
+        return cls(levels)
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""

@@ -58,13 +58,17 @@ class NoisyValidation(Detector):
             return
         state = self.state
         state.first = signal.val if state.first is None else state.first
-        state.recent = [*state.recent, signal.val][-LEVEL_WINDOW:]
-        state.seen, state.noise = signal.seen, self._noise(signal.noise)
+        state.recent.append(signal.val)
+        if len(state.recent) > LEVEL_WINDOW:
+            del state.recent[0]
+        level = median(state.recent)
+        scale = self._scale(level)
+        state.seen, state.noise = signal.seen, self._noise(signal.noise, scale)
         if signal.sampling is not None:
             state.examples, state.standard_error = signal.sampling.n, signal.sampling.standard_error
         if state.seen >= EVALUATIONS:
-            state.lowest = min(state.lowest, median(state.recent))
-        if state.seen < EVALUATIONS or self._share() < MATERIAL:
+            state.lowest = min(state.lowest, level)
+        if state.seen < EVALUATIONS or self._share(scale) < MATERIAL:
             state.onset_step = state.alarm_step = None
         elif state.alarm_step is None:
             state.onset_step = state.alarm_step = signal.step
@@ -77,10 +81,13 @@ class NoisyValidation(Detector):
             return NotJudged(id=self.id, reason=reason)
         if state.alarm_step is None:
             return None
-        share, (factor, needed, how) = self._share(), self._needed(facts)
+        level = median(state.recent)
+        scale = self._scale(level)
+        risen = level - state.lowest >= MATERIAL * scale
+        share, (factor, needed, how) = self._share(scale), self._needed(facts, scale)
         return Finding(
             id=self.id,
-            severity="warning" if share >= HIDES * MATERIAL and self._risen() else "info",
+            severity="warning" if share >= HIDES * MATERIAL and risen else "info",
             message=f"from one evaluation to the next validation varies by {share:.0%} of its level; a rise of "
             f"{MATERIAL:.0%} could not be seen in single evaluations. {needed}",
             onset_step=state.onset_step,
@@ -97,33 +104,27 @@ class NoisyValidation(Detector):
             "neighbouring epochs do, more examples help; if not, average the weights or lower the learning rate.",
         )
 
-    def _risen(self) -> bool:
-        return median(self.state.recent) - self.state.lowest >= MATERIAL * self._scale()
-
-    def _share(self) -> float:
-        scale = self._scale()
+    def _share(self, scale: float) -> float:
         return min((self.state.noise or 0.0) / scale, LARGEST) if scale > 0.0 else 0.0
 
-    def _scale(self) -> float:
+    def _scale(self, level: float) -> float:
         """Return the level, or a tenth of the fall where that is more: near zero a level says nothing."""
-        level = median(self.state.recent)
         return max(abs(level), 0.1 * abs((self.state.first or 0.0) - level))
 
-    def _noise(self, steps: float | None) -> float | None:
+    def _noise(self, steps: float | None, scale: float) -> float | None:
         few = len(self.state.recent) < EVALUATIONS
-        if steps is None or few or steps < MATERIAL * self._scale():  # the smaller of two cannot be large then
+        if steps is None or few or steps < MATERIAL * scale:  # the smaller of two cannot be large then
             return steps
         return min(steps, second_difference_scale(self.state.recent, 1))
 
-    def _needed(self, facts: Facts) -> tuple[float, str, str]:
+    def _needed(self, facts: Facts, scale: float) -> tuple[float, str, str]:
         state = self.state
         n = state.examples or facts.data.n_val
-        scale = self._scale()
         if state.standard_error is not None and n:
             error = min(state.standard_error / scale, LARGEST) if scale > 0.0 else LARGEST
             factor, how = (error / (0.5 * MATERIAL)) ** 2, "from the per-example losses"
         else:
-            factor, how = (self._share() / (0.5 * MATERIAL)) ** 2, "if all of it is sampling error"
+            factor, how = (self._share(scale) / (0.5 * MATERIAL)) ** 2, "if all of it is sampling error"
         if factor <= 1.0:
             return factor, "The validation set itself is large enough.", f"its sampling error is small, {how}"
         if n:

@@ -100,6 +100,8 @@ class Overfitting(Detector):
         curve.follow(self._val.values)
         if curve.seen < FEWEST:
             return
+        if self.state.alarm_step is None and signal.change_error is None and curve.rises_less_than(MATERIAL):
+            return  # as nearly always in a run without overfitting
         best = curve.best
         rise = curve.level - best
         sure = self._sure_by_examples(rise, best, signal)

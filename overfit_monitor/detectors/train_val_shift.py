@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
@@ -51,6 +51,7 @@ class TrainValShift(Detector):
         self.state = _State()
         self._val = Level()
         self._train = Level()
+        self._first: tuple[float, float] | None = None
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""
@@ -99,15 +100,27 @@ class TrainValShift(Detector):
             "gap to validation there is a difference of the data or of its preprocessing.",
         )
 
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        super().load_state_dict(state)
+        self._first = None
+
+    def _start(self) -> tuple[float, float]:
+        """Return the first level of validation and that of train, which stay what they are once they are known."""
+        if self._first is None:
+            self._first = median(self.state.first_val), median(self.state.first_train)
+        return self._first
+
     def _gaps(self) -> tuple[float, float]:
-        state = self.state
-        return median(state.first_val) - median(state.first_train), self._val.level - self._train.level
+        val, train = self._start()
+        return val - train, self._val.level - self._train.level
 
     def _shifted(self) -> bool:
         state = self.state
         if state.seen < EVALUATIONS or state.noise is None:
             return False
+        val, train = self._start()
+        if not val - train > max(GAP * abs(val), NOISE_UNITS * state.noise):
+            return False
         first, now = self._gaps()
-        start = median(state.first_train)
-        large = first > max(GAP * abs(median(state.first_val)), NOISE_UNITS * state.noise)
-        return large and abs(now - first) <= GROWTH * first and start - self._train.level >= LEARNED * abs(start)
+        return abs(now - first) <= GROWTH * first and train - self._train.level >= LEARNED * abs(train)

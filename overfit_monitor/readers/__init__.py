@@ -35,6 +35,8 @@ __all__ = [
 
 # Reads the files at these paths, which were found below a folder, as the reader does.
 Read = Callable[[Reader, Sequence[Path], Path], Iterable[Run]]
+# Tells readers and files that can be read apart, of the files found below a folder: a method that a reader may have.
+Apart = Callable[[Sequence[Path], Path], Sequence[tuple[Reader, Sequence[Path]]]]
 
 
 def read_runs(
@@ -83,6 +85,15 @@ class Batch:
     reader: Reader
     files: tuple[Path, ...]
     root: Path
+
+    def parts(self) -> list[Batch]:
+        """Return batches that give the same runs in the same order, to be read by different processes.
+
+        Where none of them holds anything that can be judged, only the batch as a whole tells why.
+        """
+        apart: Apart | None = getattr(self.reader, "parts", None)
+        found = [] if apart is None else apart(self.files, self.root)
+        return [Batch(reader, tuple(files), self.root) for reader, files in found] if len(found) > 1 else [self]
 
     def read(self, read: Read | None = None) -> list[Run | Problem]:
         """Return the runs in the files, and at the end why no more could be read.

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from overfit_monitor.state import Stateful
-from overfit_monitor.stats.level import Level
+from overfit_monitor.stats.level import Levels
 
 
 @dataclass(slots=True)
@@ -24,6 +24,7 @@ class Lead(Stateful):
         share: Lead that counts, as a share of the level of train.
         noise_units: Lead that counts, in standard deviations of the noise of validation; both are asked for.
         in_a_row: Evaluations after which it is told.
+        levels: Levels that others follow as well, None for its own.
 
     Example:
         >>> lead = Lead(share=0.0, noise_units=2.0, in_a_row=3)
@@ -35,13 +36,14 @@ class Lead(Stateful):
 
     state: _State
 
-    def __init__(self, *, share: float, noise_units: float, in_a_row: int) -> None:
+    def __init__(self, *, share: float, noise_units: float, in_a_row: int, levels: Levels | None = None) -> None:
         self.share = share
         self.noise_units = noise_units
         self.in_a_row = in_a_row
         self.state = _State()
-        self._val = Level()
-        self._train = Level()
+        levels = levels or Levels()
+        self._val = levels.val_of_both
+        self._train = levels.train_of_both
 
     @property
     def seen(self) -> int:

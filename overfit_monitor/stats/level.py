@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import final
 
 from overfit_monitor.state import Stateful
 
@@ -37,6 +38,7 @@ class Level(Stateful):
         best: Lowest level so far.
         best_step: Step of the lowest level, None before the first.
         onset_step: Step since which the level has been above the best one, None while it is not.
+        best_before: Lowest level before the latest value, infinite before the second.
 
     Example:
         >>> curve = Level()
@@ -50,6 +52,7 @@ class Level(Stateful):
 
     def __init__(self) -> None:
         self.state = _State()
+        self.best_before = math.inf
 
     @property
     def seen(self) -> int:
@@ -99,7 +102,7 @@ class Level(Stateful):
             del recent[0]
         # Five values are the common case, and this is called more often than anything else.
         level = state.level = sorted(recent)[2] if len(recent) == WINDOW else _median(recent)
-        best = state.best
+        best = self.best_before = state.best
         if level < best:
             state.best, state.best_step, state.since, state.excess = level, step, 1, value - level
             state.onset_step = None
@@ -133,6 +136,36 @@ class Level(Stateful):
         floor = 1e-9 * max(abs(state.best), abs(state.level), 1e-300)
         limit = MEDIAN_DEVIATION * math.sqrt(2.0 * math.log(state.seen)) + BOUNDARY / math.sqrt(state.since)
         return state.excess / state.since > margin * limit * max(noise, floor)
+
+
+@final
+class SharedLevel(Level):
+    """A level that several follow, each of whom hands in every value: the first of them is enough."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._step: int | None = None
+        self._better = False
+
+    def update(self, step: int, value: float) -> bool:
+        """Take in the next finite value, once for all who follow it; steps must grow."""
+        if step != self._step:
+            self._step, self._better = step, super().update(step, value)
+        return self._better
+
+
+@final
+class Levels:
+    """The levels of a run that most detectors look at, so that each is reckoned once.
+
+    Attributes:
+        val: Of the finite validation values.
+        val_of_both: Of those with a finite train value beside them.
+        train_of_both: Of these train values.
+    """
+
+    def __init__(self) -> None:
+        self.val, self.val_of_both, self.train_of_both = SharedLevel(), SharedLevel(), SharedLevel()
 
 
 def _median(values: list[float]) -> float:

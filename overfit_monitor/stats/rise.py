@@ -92,11 +92,12 @@ def measure_rise(values: Sequence[float]) -> Rise:
 class RisingCurve:
     """Measures the rise of a curve that grows by one value at a time, each time as if it were new, at less cost.
 
-    Differences and running medians of the values that are there already stay as they are, so that only what a
-    new value adds is reckoned, and the noise is looked at only by who asks for it.
+    Differences and running medians of the values that are there already stay as they are, so that only what
+    new values add is reckoned, and nothing before somebody asks for it.
     """
 
-    __slots__ = ("_differences", "_half", "_lowest_at", "_seconds", "_seen", "_settled", "_values")
+    __slots__ = ("_compared", "_differences", "_half", "_lowest_at", "_seconds", "_seen", "_settled", "_values")
+    _seen: int
 
     def __init__(self) -> None:
         self._begin([])
@@ -109,9 +110,7 @@ class RisingCurve:
         """
         if values is not self._values or len(values) < self._seen:
             self._begin(values)
-        while self._seen < len(values):
-            self._add(self._seen)
-            self._seen += 1
+        self._seen = len(values)
 
     @property
     def seen(self) -> int:
@@ -133,14 +132,27 @@ class RisingCurve:
         """Median of the last twentieth of the values, of three at least."""
         return median(self._values[-max(3, len(self._values) // 20) :])
 
+    def rises_less_than(self, share: float) -> bool:
+        """Return whether the rise is below a share of the lowest level's size for sure, told at less cost than both.
+
+        The lowest level is not below `_least`. Where that is negative, a rise from it means that it is below the level.
+
+        Args:
+            share: Above 0.
+        """
+        level, least = self.level, self._least()
+        return level - least < share * (least if least >= 0.0 else -level)
+
     @property
     def wander(self) -> float:
         """Standard deviation from second differences at lag 4, 0 with fewer than three of them."""
+        self._compare()
         found = self._second_scale(4)
         return 0.0 if math.isnan(found) else found
 
     def measure(self) -> Rise:
         """Return all that `measure_rise` finds; it takes 6 values at least."""
+        self._compare()
         values, level = self._values, self.level
         best, best_at = self._best()
         smooth = self._settled + self._tail()
@@ -166,34 +178,51 @@ class RisingCurve:
 
     def _begin(self, values: list[float]) -> None:
         self._values = values
-        self._seen = 0
+        self._seen = self._compared = 0
         self._half = 1
         self._settled: list[float] = []  # running medians whose window is full on the right
         self._lowest_at = 0
         self._differences: list[float] = []
         self._seconds: dict[int, list[float]] = {lag: [] for lag in LAGS}
 
-    def _add(self, at: int) -> None:
+    def _compare(self) -> None:
+        """Reckon the differences that the values which came since the last time have added."""
         values = self._values
-        if at:
-            insort(self._differences, abs(values[at] - values[at - 1]))
-        for lag, ordered in self._seconds.items():
-            if at >= 2 * lag:
-                insort(ordered, second_difference(values[at - 2 * lag], values[at - lag], values[at]))
-        half = max(1, (at + 1) // 20 // 2)
+        for at in range(self._compared, self._seen):
+            if at:
+                insort(self._differences, abs(values[at] - values[at - 1]))
+            for lag, ordered in self._seconds.items():
+                if at >= 2 * lag:
+                    insort(ordered, second_difference(values[at - 2 * lag], values[at - lag], values[at]))
+        self._compared = self._seen
+
+    def _settle(self) -> None:
+        """Reckon the running medians that the values which came since the last time have settled."""
+        values, n = self._values, self._seen
+        half = max(1, n // 20 // 2)
         if half != self._half:
             self._half, self._settled, self._lowest_at = half, [], 0
         settled = self._settled
-        for middle_at in range(len(settled), at + 1 - half):
-            settled.append(_running_median(values, middle_at, half, at + 1))
-            if settled[middle_at] < settled[self._lowest_at]:
-                self._lowest_at = middle_at
+        for at in range(len(settled), n - half):
+            settled.append(_running_median(values, at, half, n))
+            if settled[at] < settled[self._lowest_at]:
+                self._lowest_at = at
+
+    def _least(self) -> float:
+        """Return what no running median is below, from those that are settled and the values at the end.
+
+        A window at the end has its median at ``half - half // 2`` in its order or later, and lies within those values.
+        """
+        self._settle()
+        half = self._half
+        return min(self._settled[self._lowest_at], sorted(self._values[-2 * half :])[half - half // 2])
 
     def _best(self) -> tuple[float, int]:
-        settled, values, half = self._settled, self._values, self._half
+        least = self._least()
+        settled = self._settled
         lowest_at = self._lowest_at
         lowest = settled[lowest_at]
-        if min(values[-2 * half :]) < lowest:  # a running median is one of the values in its window
+        if least < lowest:
             for at, level in enumerate(self._tail(), start=len(settled)):
                 if level < lowest:
                     lowest, lowest_at = level, at

@@ -75,8 +75,11 @@ class EvidenceStopping(StoppingPolicy):
         state = self.state
         rising = _rises(state.rate, signal.learning_rate)
         state.rate = signal.learning_rate
-        figures = self._progress.update(signal)
-        if figures is None or rising or signal.best_step == signal.step:
+        self._progress.follow(signal)
+        if rising or signal.best_step == signal.step:
+            return None
+        figures = self._progress.figures(signal)
+        if figures is None:
             return None
         evidence = BIAS + sum(WEIGHTS[name] * figure for name, figure in figures.items())
         limit = self.limit - RELIEF if alarm else self.limit

@@ -65,14 +65,25 @@ class Progress(Stateful):
             - ``rate_to_fall``: share of the peak learning rate that a smoothly falling schedule still has to go;
             - ``rate_fallen``: log of how far the learning rate has fallen from its peak, at most 5.
         """
-        if not signal.finite:
+        self.follow(signal)
+        return self.figures(signal)
+
+    def follow(self, signal: Signal) -> None:
+        """Take in the next evaluation without asking for the figures; as `update`."""
+        if signal.finite:
+            self._follow_val(signal)
+            self._follow_train(signal.train)
+            self._follow_rate(signal.learning_rate)
+
+    def figures(self, signal: Signal) -> dict[str, float] | None:
+        """Return the figures of the evaluation that was taken in last; as `update`."""
+        if signal.noise is None or not signal.finite:
             return None
-        self._follow_val(signal)
-        self._follow_train(signal.train)
-        self._follow_rate(signal.learning_rate)
-        if signal.noise is None:
-            return None
-        return self._of_val(signal) | self._of_train(signal) | self._of_rate()
+        noise, scale = _noise(signal), self._scale(signal)
+        figures = self._of_val(signal, noise, scale)
+        figures["train"] = self._of_train(scale)
+        figures["rate_to_fall"], figures["rate_fallen"] = self._of_rate()
+        return figures
 
     @property
     def waited(self) -> int:
@@ -81,7 +92,7 @@ class Progress(Stateful):
 
     def summary(self, signal: Signal) -> tuple[float, float]:
         """Return the recent level above the best in units of noise, and the best's late relative gain."""
-        return self._level(signal), self._gain(signal)
+        return self._level(signal, _noise(signal)), self._gain(signal, self._scale(signal))
 
     def _follow_val(self, signal: Signal) -> None:
         state = self.state
@@ -117,37 +128,37 @@ class Progress(Stateful):
         state.falling = _average(state.falling, float(fell), state.count, 2.0)
         state.rate, state.peak = rate, max(state.peak, rate)
 
-    def _of_val(self, signal: Signal) -> dict[str, float]:
-        state, noise = self.state, _noise(signal)
+    def _of_val(self, signal: Signal, noise: float, scale: float) -> dict[str, float]:
+        state = self.state
         return {
             "above": math.log1p(state.above),
             "wait": math.log1p(self.waited),
-            "gain": math.log(self._gain(signal) + 1e-3),
-            "level": math.log1p(self._level(signal)),
+            "gain": math.log(self._gain(signal, scale) + 1e-3),
+            "level": math.log1p(self._level(signal, noise)),
             "turn": max(-5.0, min(5.0, (state.latest - state.level) / noise)),
             "fall": math.log(min((state.first - signal.best) / noise, 1e9) + 0.1),
         }
 
-    def _of_train(self, signal: Signal) -> dict[str, float]:
-        state, scale = self.state, self._scale(signal)
+    def _of_train(self, scale: float) -> float:
+        state = self.state
         if not state.train_count:
-            return {"train": 0.0}
+            return 0.0
         gain = max(0.0, state.train_before - state.train_level)
         gap = max(0.0, state.level - state.train_level)
-        return {"train": math.log(gain / (gap + 0.05 * scale + gain) + 0.01)}
+        return math.log(gain / (gap + 0.05 * scale + gain) + 0.01)
 
-    def _of_rate(self) -> dict[str, float]:
+    def _of_rate(self) -> tuple[float, float]:
         state = self.state
         if state.rate is None or state.peak <= 0.0:
-            return {"rate_to_fall": 0.0, "rate_fallen": 0.0}
+            return 0.0, 0.0
         share = min(1.0, max(state.rate / state.peak, math.exp(-5.0)))
-        return {"rate_to_fall": state.falling * share, "rate_fallen": -math.log(share)}
+        return state.falling * share, -math.log(share)
 
-    def _gain(self, signal: Signal) -> float:
-        return max(0.0, self.state.best_before - signal.best) / self._scale(signal)
+    def _gain(self, signal: Signal, scale: float) -> float:
+        return max(0.0, self.state.best_before - signal.best) / scale
 
-    def _level(self, signal: Signal) -> float:
-        return min(max(0.0, self.state.level - signal.best) / _noise(signal), 1e9)
+    def _level(self, signal: Signal, noise: float) -> float:
+        return min(max(0.0, self.state.level - signal.best) / noise, 1e9)
 
     def _scale(self, signal: Signal) -> float:
         return max(abs(signal.best), 0.01 * (self.state.first - signal.best), _TINY)

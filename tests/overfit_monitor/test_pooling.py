@@ -118,6 +118,21 @@ def test_at_once_in_parts_and_one_by_one_give_the_same_state(log, given_settings
     assert repr(whole.diagnosis(Facts())) == repr(streamed.diagnosis(Facts())) == repr(parts.diagnosis(Facts()))
 
 
+def test_a_metric_that_is_not_there_in_a_pool_is_not_in_its_state():
+    """Found by the test above: taken in at once, such pools had an empty sum, and their metrics another order."""
+    n, config = 4 * SHORT, MonitorConfig(metric="loss")
+    sparse = [0.5 if at in {3, 40} else None for at in range(n)]
+    dense = [0.25 if at % 5 else None for at in range(n)]
+    val = {"loss": column([1.0 / (1 + at) for at in range(n)]), "accuracy": column(sparse), "mse": column(dense)}
+    log = Columns(array("q", range(n)), {"accuracy": column(dense)}, val, None)
+    streamed, whole = Analyzer(config), Analyzer(config)
+    for observation in log:
+        streamed.update(observation)
+    whole.replay(log)
+    assert whole.pool_size > 1
+    assert repr(whole.state_dict()) == repr(streamed.state_dict())
+
+
 def _part(log, start, end):
     def cut(found):
         return Column(found.values[start:end], found.known[start:end])
