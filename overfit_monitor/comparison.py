@@ -209,9 +209,11 @@ def _noise(a: Sequence[float], b: Sequence[float], base: Sequence[Measured], oth
     if _spread(a) == _spread(b) == 0.0:
         return "the values of all seeds are the same, so nothing tells the noise between them"
     if len(a) > 1 and len(b) > 1:
-        of_a, of_b = _spread(a) ** 2 / len(a), _spread(b) ** 2 / len(b)
-        freedom = (of_a + of_b) ** 2 / (of_a**2 / (len(a) - 1) + of_b**2 / (len(b) - 1))
-        return _Noise(math.sqrt(of_a + of_b), freedom, 0.0, f"noise between {len(a)} and {len(b)} seeds")
+        of_a, of_b = _spread(a) / math.sqrt(len(a)), _spread(b) / math.sqrt(len(b))
+        error = math.hypot(of_a, of_b)
+        # Welch 1947, by shares of the error, since squares of tiny variances are 0.
+        freedom = 1.0 / ((of_a / error) ** 4 / (len(a) - 1) + (of_b / error) ** 4 / (len(b) - 1))
+        return _Noise(error, freedom, 0.0, f"noise between {len(a)} and {len(b)} seeds")
     several = a if len(a) > 1 else b
     error = _spread(several) * math.sqrt(1.0 + 1.0 / len(several))
     told = f"noise between {len(several)} seeds of one side, taken for both, since the other is one run"

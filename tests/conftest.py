@@ -27,6 +27,7 @@ def no_unexpected_fault():
     """
     errors = _Errors()
     logger = logging.getLogger("overfit_monitor")
+    logger.disabled = False  # frameworks that configure logging disable every logger that is there already
     logger.addHandler(errors)
     yield errors.messages
     logger.removeHandler(errors)

@@ -229,8 +229,8 @@ export function createShell(context) {
   function pressed(event) {
     const target = /** @type {Element} */ (event.target);
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    // The charts have keys of their own.
-    if (target.closest(".charts, .compare-charts")) return;
+    // Charts, and what is open above them, have keys of their own.
+    if (event.defaultPrevented) return;
     if (target.closest("input:not([type=checkbox]), select, textarea")) {
       if (event.key === "Escape" && target instanceof HTMLElement) target.blur();
       return;
