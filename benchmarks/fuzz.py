@@ -8,7 +8,8 @@ one of those in `MUTATIONS`. What is counted:
 
 - read: runs and no remark; noted: runs, with a remark or beside a problem; refused: no run, and a reason in one line;
   passed over: a mutation took from a file what told it to be a log, and only the folder was named
-- crashes: an exception that is no error of ours, or a dead process; hangs: longer than ``--limit`` seconds
+- crashes: an exception that is no error of ours, or a dead process; hangs: more than ``--limit`` seconds of processor
+  time for reading a log four times, or nothing said for fifteen times as long
 - opened: a file outside the folder, a process, a connection, or a pickle; told by an audit hook
 - invented: a value in a run that stands nowhere in the file; not asked of binary formats
 """
@@ -22,6 +23,7 @@ import os
 import random
 import re
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -300,7 +302,7 @@ def _invented(runs: Sequence[Any], content: bytes) -> float | None:
     return None
 
 
-def work(seed: int, numbers: Sequence[int]) -> None:
+def work(seed: int, numbers: Sequence[int], limit: float) -> None:
     """Judge cases, and print the outcome of each as a line of JSON."""
     import resource
 
@@ -309,7 +311,11 @@ def work(seed: int, numbers: Sequence[int]) -> None:
     for format, files in logs().items():  # what is imported on the way is not what is watched
         judged(Case(-1, format, "none", files), watch)
     for number in numbers:
-        print(json.dumps([number, *judged(case(seed, number), watch)]), flush=True)
+        one = case(seed, number)
+        signal.setitimer(signal.ITIMER_PROF, limit)  # SIGPROF ends the process, and so tells of a hang
+        outcome = judged(one, watch)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        print(json.dumps([number, *outcome]), flush=True)
 
 
 def outcomes(seed: int, count: int, limit: float) -> Iterator[tuple[int, str, str]]:
@@ -317,7 +323,7 @@ def outcomes(seed: int, count: int, limit: float) -> Iterator[tuple[int, str, st
     left = list(range(count))
     while left:
         numbers, left = left[:BATCH], left[BATCH:]
-        command = [sys.executable, __file__, "--seed", str(seed), "--work", *map(str, numbers)]
+        command = [sys.executable, __file__, "--seed", str(seed), "--limit", str(limit), "--work", *map(str, numbers)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             done = yield from _lines(process, numbers, limit)
@@ -329,11 +335,13 @@ def _lines(process: subprocess.Popen[str], numbers: Sequence[int], limit: float)
     """Yield what a process prints; return how many cases are settled, the one it died or hung at among them."""
     assert process.stdout is not None
     for done, number in enumerate(numbers):
-        ready, _, _ = select.select([process.stdout], [], [], limit + (60.0 if done == 0 else 0.0))
+        ready, _, _ = select.select([process.stdout], [], [], 15 * limit)
         line = process.stdout.readline() if ready else ""
         if not line:
-            process.kill()
-            yield number, "crash" if ready else "hang", "the process died" if ready else f"longer than {limit} s"
+            if not ready:
+                process.kill()
+            slow = not ready or process.wait() == -signal.SIGPROF
+            yield number, "hang" if slow else "crash", f"more than {limit} s" if slow else "the process died"
             return done + 1
         yield tuple(json.loads(line))
     return len(numbers)
@@ -346,11 +354,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--limit", type=float, default=20.0, help="seconds that one log may take")
+    parser.add_argument("--limit", type=float, default=20.0, help="seconds of processor time that one log may take")
     parser.add_argument("--work", type=int, nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.work:
-        work(options.seed, options.work)
+        work(options.seed, options.work, options.limit)
         return 0
     by_format, by_mutation = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     bad: list[str] = []
