@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -180,12 +181,14 @@ def _number(tensor: Any) -> float | None:
         return float(struct.unpack("<f", content)[0])
     if tensor.dtype == _DT_DOUBLE and len(content) == 8:
         return float(struct.unpack("<d", content)[0])
+    if math.prod(dim.size for dim in tensor.tensor_shape.dim) != 1:  # and in a damaged record that may be a great many
+        return None
     from tensorboard.util.tensor_util import make_ndarray
 
     try:
         array = make_ndarray(tensor)
         return float(array.item()) if array.size == 1 else None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

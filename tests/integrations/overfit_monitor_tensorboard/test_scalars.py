@@ -114,6 +114,18 @@ def test_damage_costs_the_same(kinds, values, flips, cut, tmp_path):
     check(tmp_path / "events.out.tfevents.1", bytes(content[: len(content) - cut]))
 
 
+def test_a_damaged_tensor_costs_its_record_only(tmp_path):
+    """Its half is larger than sixteen bits, or its shape that of a million million values."""
+    large = tensor("c", 0.5, "float16")
+    large.tensor.half_val[0] = 295_936
+    many = tensor("d", 1, "int32")
+    many.tensor.tensor_shape.dim.add().size = 10**12
+    for odd in (large, many):
+        record = framed(Event(wall_time=1.0, step=7, summary=Summary(value=[odd])).SerializeToString())
+        curves, _ = check(tmp_path / "events.out.tfevents.1", log(["simple"], range(9), [0.5]) + record)
+        assert {tag: len(points) for tag, points in curves.items()} == {"Loss/train": 9}
+
+
 def test_every_flipped_bit_of_a_record_is_seen(tmp_path):
     content = log(["simple", "double"], range(1, 128), [0.5, 0.25])  # steps of one byte: one table of 127 rows
     whole = len(log([], [], [])) + 2 * 100 * (len(content) - len(log([], [], []))) // (2 * 127)
