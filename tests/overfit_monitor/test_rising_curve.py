@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overfit_monitor.stats.autocorrelation import autocorrelation, inflation
@@ -55,6 +55,7 @@ def test_it_is_that_of_the_formulas_after_every_value(values):
         assert (curve.best, curve.best_at, curve.level, curve.wander) == (*expected[:3], expected[5])
 
 
+@settings(max_examples=25)  # each grows a curve of hundreds of values
 @given(st.lists(VALUES, min_size=300, max_size=700))
 def test_it_follows_bins_that_are_merged(values):
     bins, curve = BinnedCurve(), RisingCurve()

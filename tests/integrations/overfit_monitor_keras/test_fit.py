@@ -85,7 +85,9 @@ def test_every_fit_starts_afresh(build, data, tmp_path):
         build().fit(**data, epochs=50, callbacks=[callback])
         seen.append((callback.stopped_epoch, callback.best_step, callback.restored_step))
     assert seen == [(once.stopped_epoch, once.best_step, once.restored_step)] * 3
-    kinds = [[entry["kind"] for entry in journal(tmp_path / folder)] for folder in (".", "fit-2", "fit-3")]
+    written = [[entry["kind"] for entry in journal(tmp_path / folder)] for folder in (".", "fit-2", "fit-3")]
+    # Whether there is time for the losses of examples depends on how busy the machine is.
+    kinds = [[kind for kind in each if kind != "examples"] for each in written]
     assert kinds[0] == kinds[1] == kinds[2]
 
 
