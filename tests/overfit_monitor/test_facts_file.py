@@ -80,5 +80,5 @@ def test_advice_for_a_log_is_sized_by_the_facts(tmp_path, capsys):
 @pytest.mark.skipif(YAML, reason="pyyaml is installed")
 def test_yaml_without_its_package_says_what_to_install(tmp_path):
     (tmp_path / "facts.yaml").write_text(TEXTS["facts.yaml"])
-    with pytest.raises(UsageError, match=r"overfit-monitor\[facts\]"):
+    with pytest.raises(UsageError, match=r"overfit-monitor\[yaml\]"):
         load_facts(tmp_path / "facts.yaml")
