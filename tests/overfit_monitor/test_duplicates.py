@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from overfit_monitor import Facts, Monitor, UsageError, find_duplicates
@@ -52,6 +52,8 @@ def test_near_duplicates_are_those_of_a_double_loop(n_train, n_val, width, seed)
     for i, example in enumerate(val - centre):
         lengths = np.linalg.norm(train - centre, axis=1) * np.linalg.norm(example)
         cosines = np.where(lengths > 1e-9, (train - centre) @ example / np.maximum(lengths, 1e-9), 0.0)
+        # Similarities are reckoned in single precision, which decides where one is at the limit.
+        assume(not n_train or abs(cosines.max() - 0.9) > 1e-5)
         if n_train and cosines.max() >= 0.9:
             expected.append((i, cosines.max()))
     near = [(pair.val, pytest.approx(pair.similarity, abs=1e-4)) for pair in found.pairs]
