@@ -98,6 +98,8 @@ def run(options: argparse.Namespace) -> int:
             sketches=sketches if any(output.format in FOR_PEOPLE for output in wanted) else None,
             baseline=baseline,
             progress=progress,
+            jobs=options.jobs,
+            engine=options.engine,
         )
     for output in wanted:
         if output.file is not None or not options.quiet:

@@ -375,3 +375,9 @@ def test_a_table_needs_no_framework():
     )
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, encoding="utf-8", check=True)
     assert done.stdout.splitlines()[-1] == ""
+
+
+def test_how_many_processes_is_passed_on(capsys):
+    assert main(["check", "healthy.csv", "--jobs", "0"]) == 2
+    assert "jobs must be at least 1 but got 0" in capsys.readouterr().err
+    assert main(["check", "healthy.csv", "overfit.csv", "--jobs", "2", "--quiet"]) == 1
