@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from overfit_monitor.errors import UnreadableError
-from overfit_monitor.readers.base import Run, printable, run_name
-from overfit_monitor.readers.json_file import beginning, holds_none, load
-from overfit_monitor.readers.json_shapes import LOG_HISTORY, holds_log, parts_of
+from overfit_monitor.readers.base import Run
+from overfit_monitor.readers.json_file import beginning, load
+from overfit_monitor.readers.json_runs import runs_in
+from overfit_monitor.readers.json_shapes import LOG_HISTORY, holds_log
 from overfit_monitor.readers.long_form import LongForm
 from overfit_monitor.readers.pairing import Names
-from overfit_monitor.readers.rows import run_of_rows
 from overfit_monitor.readers.table import looks_like_log
 
 NUMBER = re.compile(r'"([^"\\]{1,200})"\s*:\s*(?:-?\d|NaN|-?Infinity)')
@@ -53,14 +52,5 @@ class JsonRecords:
         """
         for path in paths:
             content, notes = load(path)
-            parts = parts_of(content)
-            if not parts:
-                raise UnreadableError(f"{path}: {holds_none('no list of records with numbers', notes)}")
-            for part in parts:
-                yield run_of_rows(
-                    part.rows,
-                    self.names,
-                    name=run_name(path, root) + part.name,
-                    source=printable(path),
-                    notes=part.notes + notes,
-                )
+            none = "no list of records with numbers"
+            yield from runs_in(content, notes, path=path, root=root, names=self.names, none=none)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import final
 
 from overfit_monitor.errors import UnreadableError
-from overfit_monitor.readers.base import Run, printable, run_name
-from overfit_monitor.readers.json_file import beginning, holds_none, load
+from overfit_monitor.readers.base import Run
+from overfit_monitor.readers.json_file import beginning, load
 from overfit_monitor.readers.json_records import NUMBER
-from overfit_monitor.readers.json_shapes import holds_log, parts_of
+from overfit_monitor.readers.json_runs import runs_in
+from overfit_monitor.readers.json_shapes import holds_log
 from overfit_monitor.readers.pairing import Names
-from overfit_monitor.readers.rows import run_of_rows
 from overfit_monitor.readers.table import looks_like_log, names_metric
 
 _LIST_OF_NUMBERS = re.compile(r'"([^"\\]{1,200})"\s*:\s*\[\s*(?:-?\d|NaN|-?Infinity|null)')
@@ -66,14 +66,4 @@ class KerasHistory:
             content, notes = load(path)
             if not isinstance(content, dict):
                 raise UnreadableError(f"{path}: line 1: no object with lists of numbers")
-            parts = parts_of(content)
-            if not parts:
-                raise UnreadableError(f"{path}: {holds_none('no list holds a number', notes)}")
-            for part in parts:
-                yield run_of_rows(
-                    part.rows,
-                    self.names,
-                    name=run_name(path, root) + part.name,
-                    source=printable(path),
-                    notes=part.notes + notes,
-                )
+            yield from runs_in(content, notes, path=path, root=root, names=self.names, none="no list holds a number")
