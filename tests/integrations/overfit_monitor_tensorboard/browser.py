@@ -54,6 +54,18 @@ def browser_path() -> str:
     return path
 
 
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Give a running browser, and end it."""
+    from playwright import sync_api
+
+    path = browser_path()
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield launched
+        launched.close()
+
+
 def curves(*, overfits: bool, seed: int) -> tuple[list[float], list[float]]:
     """Return train and validation losses that fall together, and part at step 20 if it overfits."""
     noise = random.Random(seed)

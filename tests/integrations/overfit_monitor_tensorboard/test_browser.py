@@ -39,11 +39,8 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    path = real.browser_path()
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(real.FLAGS))
+    with real.chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

@@ -49,11 +49,8 @@ window.Notification.requestPermission = async () => (window.Notification.permiss
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    path = real.browser_path()
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(real.FLAGS))
+    with real.chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

@@ -94,11 +94,8 @@ class View:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    path = real.browser_path()
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(real.FLAGS))
+    with real.chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")
