@@ -25,7 +25,7 @@ lint: $(VENV)/.dev  ## style, types and the arrows of the architecture
 	$(BIN)/mypy
 
 types:  ## check the types of the pages' modules with TypeScript (needs npm)
-	@npx --yes -p typescript@5.9.3 tsc -p tests/view.tsconfig.json | grep -v '/vendor/\|^ ' | grep . && exit 1 || echo "types fit"
+	@npx --yes -p typescript@5.9.3 tsc -p overfit_monitor/view/jsconfig.json | grep -v '/vendor/\|^ ' | grep . && exit 1 || echo "types fit"
 
 wheel-test: $(VENV)/.dev  ## build the wheel and run the core tests against it, from another folder
 	$(BIN)/python tests/wheel.py

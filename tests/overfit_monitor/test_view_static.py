@@ -76,7 +76,7 @@ def test_types_fit() -> None:
     if here is None and npx is None:
         pytest.skip("no tsc: `make types` runs it by npm")
     command = [here] if here else [str(npx), "--yes", "-p", "typescript@5.9.3", "tsc"]
-    config = Path(__file__).parent.parent / "view.tsconfig.json"
+    config = STATIC.parent / "jsconfig.json"
     done = subprocess.run([*command, "-p", str(config)], capture_output=True, text=True, timeout=200, check=False)
     if "error TS" not in done.stdout and done.returncode:
         pytest.skip(f"tsc could not be run: {done.stderr[-200:]}")
