@@ -65,6 +65,8 @@ class Baseline:
         judged: Sequence[tuple[CheckedRun, Measured | None]],
         errors: Sequence[Unjudged],
         remarks: Sequence[str] = (),
+        *,
+        running: bool = False,
     ) -> CheckResult:
         """Return the result of a check in which only what got worse fails.
 
@@ -72,6 +74,8 @@ class Baseline:
             judged: The runs with what they tell about how good they are, None where that was not measured.
             errors: What could not be judged.
             remarks: What is worth knowing of the check as a whole.
+            running: Whether the runs are still under way. What their best value will be, and which runs there will
+                be, is not known then, and nothing fails for it.
         """
         known = [(run, measured or Measured()) for run, measured in judged]
         groups = grouped(known, (*sorted(self.content.groups, key=_literal_first), *self.seeds))
@@ -79,9 +83,9 @@ class Baseline:
         by_run: dict[int, CheckedRun] = {}
         for name, members in groups.items():
             base = self.content.groups.get(name)
-            held = _Held(name, base, members, self.rules, compared)
+            held = _Held(name, base, members, self.rules, compared, running=running)
             by_run |= {id(run): held.run(run) for run, _ in members}
-        gone = sorted(self.content.groups.keys() - groups.keys())
+        gone = [] if running else sorted(self.content.groups.keys() - groups.keys())
         told = [f"{name!r} is in the baseline {self.source}, but there is no such run" for name in gone]
         if self.rules.vanished == "error":
             errors = [*errors, *(Unjudged(source=self.source, run=n, message=_GONE) for n in gone)]
@@ -104,9 +108,16 @@ class _Held:
     """One group beside what it was."""
 
     def __init__(
-        self, name: str, base: Group | None, members: Sequence[Judged], rules: BaselineRules, compared: int
+        self,
+        name: str,
+        base: Group | None,
+        members: Sequence[Judged],
+        rules: BaselineRules,
+        compared: int,
+        *,
+        running: bool,
     ) -> None:
-        self._name, self._base, self._members, self._rules = name, base, members, rules
+        self._name, self._base, self._members, self._rules, self._running = name, base, members, rules, running
         self._rate = min(0.99, 2.0 * rules.false_alarm_rate / max(1, compared))
         self._comparison = None if base is None else self._compare(base.measured(), [m for _, m in members])
 
@@ -141,9 +152,10 @@ class _Held:
 
     def _decided(self, run: CheckedRun) -> _Decided:
         standing = self._standing()
-        if standing == "worse" and run.rule != "no_validation":
+        if standing == "worse" and run.rule != "no_validation" and not self._running:
             return _Decided("fail", "baseline", self._reason())
-        if standing == "incomparable" and run.outcome == "pass" and self._rules.incomparable != "note":
+        early = self._running and run.best_value is None
+        if standing == "incomparable" and run.outcome == "pass" and not early and self._rules.incomparable != "note":
             return _Decided(self._rules.incomparable, "baseline", self._reason())
         if standing == "new" and run.outcome == "pass" and self._rules.new == "fail":
             return _Decided("fail", "baseline", f"{self._name}: not in the baseline")

@@ -27,6 +27,7 @@ from overfit_monitor.spread import spread
 if TYPE_CHECKING:
     from overfit_monitor.baseline import Baseline
     from overfit_monitor.comparison import Measured
+    from overfit_monitor.view.shown import ShownRun
 
 Progress = Callable[[int, int | None, str], None]
 
@@ -38,11 +39,13 @@ class Examined(NamedTuple):
         checked: The run with its outcome.
         measured: What it tells about how good it is, None where that was not asked for.
         sketch: Its validation curve as a few columns, empty where that was not asked for.
+        shown: Itself with all its curves, None where that was not asked for.
     """
 
     checked: CheckedRun
     measured: Measured | None = None
     sketch: Sketch = Sketch()
+    shown: ShownRun | None = None
 
 
 def check(
@@ -109,6 +112,7 @@ def examine_all(
     facts: Facts | None = None,
     measured: bool = False,
     sketched: bool = False,
+    shown: bool = False,
     progress: Progress | None = None,
     jobs: int | None = 1,
     engine: str = "processes",
@@ -121,7 +125,8 @@ def examine_all(
         names: As for `check`.
         facts: As for `check`.
         measured: Whether the runs will be compared.
-        sketched: Whether their curves will be drawn.
+        sketched: Whether their curves will be drawn in a few columns.
+        shown: Whether they will be shown with all their curves.
         progress: As for `check`.
         jobs: As for `check`.
         engine: As for `check`.
@@ -131,7 +136,7 @@ def examine_all(
     """
     policies.check()
     found = survey(paths, names=names)
-    look = Look(policies, facts, measured=measured, sketched=sketched, conventions=current())
+    look = Look(policies, facts, measured=measured, sketched=sketched, shown=shown, conventions=current())
     parts = [(at, part) for at, each in enumerate(found) for part in _parts(each)]
     judged: list[list[tuple[Examined | Unjudged, Batch | Run | Problem]]] = [[] for _ in found]
     items, done = [part for _, part in parts], 0
@@ -173,7 +178,8 @@ class Look:
         policies: As for `check`.
         facts: As for `check`.
         measured: Whether the runs will be compared.
-        sketched: Whether their curves will be drawn.
+        sketched: Whether their curves will be drawn in a few columns.
+        shown: Whether they will be shown with all their curves.
         conventions: How columns and tags are paired.
         names: Names under which runs are known, by the names in their files and their place among those of a batch.
     """
@@ -182,6 +188,7 @@ class Look:
     facts: Facts | None
     measured: bool
     sketched: bool
+    shown: bool
     conventions: Conventions
     names: Mapping[int, str] = field(default_factory=dict)
 
@@ -211,7 +218,8 @@ class Look:
             return Unjudged(source=found.source, message=found.message)
         run = found if name is None else replace(found, name=name)
         try:
-            return examine(run, self.policies, self.facts, measured=self.measured, sketched=self.sketched)
+            asked = {"measured": self.measured, "sketched": self.sketched, "shown": self.shown}
+            return examine(run, self.policies, self.facts, **asked)
         except OverfitMonitorError as error:
             return Unjudged(source=run.source, run=run.name, message=str(error))
 
@@ -243,6 +251,7 @@ def examine(
     *,
     measured: bool = False,
     sketched: bool = False,
+    shown: bool = False,
     diagnose: Callable[[Run, Mapping[str, Any]], Diagnosis] | None = None,
 ) -> Examined:
     """Judge one run, and keep what its comparison and its picture need.
@@ -252,7 +261,8 @@ def examine(
         policies: As for `check`.
         facts: As for `check`.
         measured: Whether it will be compared.
-        sketched: Whether its curve will be drawn.
+        sketched: Whether its curve will be drawn in a few columns.
+        shown: Whether it will be shown with all its curves.
         diagnose: What gives the diagnosis, None for `diagnose_run`; one that goes on where it was gives the same.
 
     Raises:
@@ -267,6 +277,7 @@ def examine(
         checked if columns is None else checked.model_copy(update={"columns": columns}),
         _measured(run, diagnosis) if measured else None,
         _sketch(run, diagnosis) if sketched else Sketch(),
+        _shown(known, diagnosis, columns, rules.settings) if shown else None,
     )
 
 
@@ -319,6 +330,17 @@ def _measured(run: Run, diagnosis: Diagnosis) -> Measured:
     from overfit_monitor.comparison import measure
 
     return measure(diagnosis, run.observations)
+
+
+def _shown(run: Run, diagnosis: Diagnosis, columns: Columns | None, settings: Mapping[str, Any]) -> ShownRun:
+    from overfit_monitor.view.shown import shown_from_run
+
+    told: dict[str, Any] = {} if columns is None else {"tags": columns.model_dump()}
+    if (rate := layered(run.settings, settings).get("false_alarm_rate")) is not None:
+        told["false_alarm_rate"] = rate
+    light = diagnosis.model_copy()
+    light._curves = None  # the analyzer's history, which would go from process to process
+    return shown_from_run(run, light, **told)
 
 
 def _sketch(run: Run, diagnosis: Diagnosis) -> Sketch:

@@ -7,12 +7,13 @@ where. Kinds: ``start`` (version and settings), ``facts``, ``observation``,
 ``alert``, ``stop``, ``applied`` (a recommendation that was applied to the live
 training), ``examples`` (tables at an alarm, a stop and the end), and ``resume``:
 a checkpoint was loaded, and of the observations before this line only the first
-``observations`` count.
+``observations`` count. An observation that is logged has the wall time beside it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -33,11 +34,13 @@ class Entry(NamedTuple):
         line: Number of the line, from 1.
         kind: What the record is; empty where the line could not be read.
         record: Its content; empty where the line could not be read.
+        time: When it was written, in seconds since 1970; None where the line does not tell.
     """
 
     line: int
     kind: str
     record: dict[str, Any]
+    time: float | None = None
 
 
 class Journal:
@@ -54,14 +57,20 @@ class Journal:
         self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         self._close_torn_line()
 
-    def write(self, kind: str, record: BaseModel | dict[str, Any]) -> None:
+    def write(self, kind: str, record: BaseModel | dict[str, Any], *, time: float | None = None) -> None:
         """Append one record; it is out of this process when the call returns.
+
+        Args:
+            kind: What it is.
+            record: Its content.
+            time: When it happened, in seconds since 1970; None where that does not matter.
 
         Raises:
             OSError: The record could not be written whole.
         """
         content = record.model_dump_json() if isinstance(record, BaseModel) else json.dumps(record)
-        line = f'{{"kind": {json.dumps(kind)}, "record": {content}}}\n'.encode()
+        when = "" if time is None else f', "time": {time:.3f}'
+        line = f'{{"kind": {json.dumps(kind)}, "record": {content}{when}}}\n'.encode()
         if os.write(self._file, line) != len(line):
             raise OSError(f"{self.path}: the disk took only a part of a record")
 
@@ -91,9 +100,13 @@ def read_journal(path: Path) -> Iterator[Entry]:
 def _parse(number: int, line: bytes) -> Entry:
     try:
         entry = json.loads(line)
-        return Entry(number, str(entry["kind"]), dict(entry["record"]))
+        return Entry(number, str(entry["kind"]), dict(entry["record"]), _time(entry.get("time")))
     except (ValueError, TypeError, KeyError):
         return Entry(number, "", {})
+
+
+def _time(told: object) -> float | None:
+    return float(told) if isinstance(told, int | float) and abs(told) < math.inf else None
 
 
 def observations(entries: Iterable[Entry]) -> list[Observation]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -300,7 +301,7 @@ class Monitor:
 
     def _log(self, observation: Observation) -> Diagnosis:
         stopped, pool_size = self._analyzer.stop, self._analyzer.pool_size
-        self._outlets.write("observation", observation)
+        self._outlets.write("observation", observation, time=time.time())
         self._take_in(observation)
         diagnosis = self.diagnosis
         raised = _raised(diagnosis.findings)

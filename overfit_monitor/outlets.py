@@ -57,11 +57,11 @@ class Outlets:
         if self._installed and self._guard.on(_JOURNAL):
             self._sinks = self._apart("sinks", lambda: installed_sinks(folder, self._guard)) or {}
 
-    def write(self, kind: str, record: Any) -> None:
-        """Append a record to the journal."""
+    def write(self, kind: str, record: Any, *, time: float | None = None) -> None:
+        """Append a record to the journal, with when it happened in seconds since 1970."""
         journal = self._journal
         if journal is not None:
-            self._apart(_JOURNAL, lambda: journal.write(kind, record))
+            self._apart(_JOURNAL, lambda: journal.write(kind, record, time=time))
 
     def send(self, report: Report) -> None:
         """Tell what was raised by this report, and hand it to every sink."""

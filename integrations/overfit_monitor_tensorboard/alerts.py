@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.example_tables import Example, ExampleTables
+from overfit_monitor.recorded import Alert, Recorded
 from overfit_monitor.records import (
     SEVERITIES,
     AppliedChange,
@@ -31,12 +32,6 @@ MOST_BYTES: Final = 1 << 16
 LONGEST_NAME: Final = 200
 MOST_TOLD: Final = 3
 _METRICS_OWN: Final = {"metric", "mode"}
-
-
-class Alert(Finding):
-    """A finding, and the step of the observation that raised it."""
-
-    step: int
 
 
 class AlertState(Record):
@@ -82,6 +77,10 @@ class AlertState(Record):
         again = {(change.id, change.step) for change in applied}
         before = tuple(change for change in self.applied if (change.id, change.step) not in again)
         return self.model_copy(update={"applied": (*before, *applied)[-MOST_CHANGES:]})
+
+    def recorded(self) -> Recorded:
+        """Return what was said live."""
+        return Recorded(alerts=self.alerts, stop=self.stop, applied=self.applied, examples=self.examples)
 
     def replayed_with(self) -> dict[str, Any]:
         """Return the settings of the monitor that this version knows; none where they cannot be right."""

@@ -205,6 +205,7 @@ def _run(found: Group, folders: Mapping[str, Folder], root: Path, names: Names |
         notes=choice.notes + tuple(note for part in parts for note in part.notes),
         places=choice.places,
         labels=tuple(curve.label for curve in found.curves),
+        recorded=None if state is None else state.recorded(),
     )
 
 

@@ -7,22 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from overfit_monitor.cli.check import add_seeds
-from overfit_monitor.cli.common import (
-    COULD_NOT_JUDGE,
-    add_compared,
-    add_facts,
-    add_policy,
-    add_stopping,
-    chosen,
-    put,
-    say,
-)
+from overfit_monitor.cli.common import COULD_NOT_JUDGE, put, say
+from overfit_monitor.cli.judging import add_judging, add_seeds, add_speed, chosen
 from overfit_monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from overfit_monitor.baseline_file import BaselineFile, Judged
-    from overfit_monitor.cli.common import Chosen
+    from overfit_monitor.cli.judging import Chosen
     from overfit_monitor.reports.base import Unjudged
 
 EXAMPLES: Final = """\
@@ -50,10 +41,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
         "--keep-going", action="store_true", help="leave out what could not be judged, and write the rest"
     )
     add_seeds(update)
-    add_policy(update)
-    add_compared(update)
-    add_stopping(update)
-    add_facts(update)
+    update.add_argument("--quiet", action="store_true", help="no bar while it takes long, and no table in the end")
+    add_judging(update, baseline=False)
+    add_speed(update)
     show = actions.add_parser("show", help="show a baseline as a table")
     show.add_argument("file", type=Path, metavar="FILE", help="the file of the baseline")
     for action in (update, show):
@@ -84,22 +74,29 @@ def _update(options: argparse.Namespace) -> int:
         raise UsageError("no run could be judged, so there is nothing to write down.")
     if errors and not options.keep_going:
         raise UsageError(f"{len(errors)} could not be judged, so nothing was written; --keep-going leaves them out.")
-    from_project = choice.project.seeds if choice.project else []
-    now = summarized(judged, options.seeds or from_project or _seeds_of(before))
+    now = summarized(judged, options.seeds or choice.seeds or _seeds_of(before))
     put(as_json(now), options.output)
-    sys.stdout.write(render(now) if before is None else changes(before, now))
+    if not options.quiet:
+        sys.stdout.write(render(now) if before is None else changes(before, now))
     return COULD_NOT_JUDGE if errors else 0
 
 
 def _judged(options: argparse.Namespace, choice: Chosen) -> tuple[list[Judged], list[Unjudged]]:
     from overfit_monitor.check import examine_all
-    from overfit_monitor.facts_file import load_facts
+    from overfit_monitor.progress import bar
     from overfit_monitor.reports.base import Unjudged
 
-    facts = None if options.facts is None else load_facts(options.facts)
-    examined, errors = examine_all(
-        options.paths, policies=choice.policies, names=choice.names, facts=facts, measured=True
-    )
+    with bar("runs", quiet=options.quiet) as progress:
+        examined, errors = examine_all(
+            options.paths,
+            policies=choice.policies,
+            names=choice.names,
+            facts=choice.facts,
+            measured=True,
+            progress=progress,
+            jobs=options.jobs,
+            engine=options.engine,
+        )
     judged = [(e.checked, e.measured) for e in examined if e.measured is not None and e.checked.metrics.val is not None]
     blind = [each.checked for each in examined if each.checked.metrics.val is None]
     return judged, [*errors, *(Unjudged(source=r.source or "", run=r.run, message=r.reason or "") for r in blind)]

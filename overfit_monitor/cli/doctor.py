@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from overfit_monitor.cli.common import COULD_NOT_JUDGE, add_compared, add_output, chosen, put, shows_color
+from overfit_monitor.cli.common import COULD_NOT_JUDGE, add_output, put, shows_color
+from overfit_monitor.cli.judging import add_compared, chosen
 
 if TYPE_CHECKING:
     from overfit_monitor.doctor import Environment, Log

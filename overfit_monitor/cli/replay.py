@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
-from overfit_monitor.cli.common import COULD_NOT_JUDGE, add_compared, add_output, compared, names_of, put, say, told
+from overfit_monitor.cli.common import COULD_NOT_JUDGE, add_output, put, say
+from overfit_monitor.cli.judging import add_compared, compared, names_of, told
 
 REPLAYED: Final = ("metric", "mode", "false_alarm_rate")
 EXAMPLES: Final = """\

@@ -9,29 +9,16 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from overfit_monitor.cli.check import FORMATS, WORST
-from overfit_monitor.cli.common import (
-    Output,
-    add_compared,
-    add_facts,
-    add_outputs,
-    add_policy,
-    add_stopping,
-    chosen,
-    outputs,
-    put,
-    say,
-    shows_color,
-    width_of,
-)
+from overfit_monitor.cli.common import say
+from overfit_monitor.cli.judging import add_judging, chosen
+from overfit_monitor.cli.reporting import add_reports, outputs, publish
 
 if TYPE_CHECKING:
     from overfit_monitor.following.acts import Act
-    from overfit_monitor.following.follower import Follower, Look
+    from overfit_monitor.following.follower import Follower
     from overfit_monitor.following.process import OtherProcess
     from overfit_monitor.following.spool import Spool
     from overfit_monitor.following.watching import View
@@ -78,11 +65,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
     _add_acts(parser)
     report = parser.add_argument_group("report")
     report.add_argument("--plain", action="store_true", help="lines instead of the live view, as where it is piped")
-    add_outputs(report, FORMATS)
-    add_policy(parser)
-    add_compared(parser)
-    add_stopping(parser)
-    add_facts(parser)
+    add_reports(report)
+    add_judging(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -93,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     from overfit_monitor.readers.sources import STDIN
     from overfit_monitor.reports.base import EXIT_STATUS
 
-    wanted = outputs(options, FORMATS)
+    wanted = outputs(options)
     process = None if options.stop_pid is None else OtherProcess(options.stop_pid)
     with ExitStack() as stack:
         spool = stack.enter_context(spooled(sys.stdin.fileno())) if STDIN in options.paths else None
@@ -110,8 +94,7 @@ def run(options: argparse.Namespace) -> int:
             why, act = "interrupted", False
         look = watching.finish(act=act)
     say(f"ended: {why}")
-    for output in wanted:
-        put(_render(look, output), output.file)
+    publish(look.result, wanted, options, {run.checked.run or "": run.curve for run in look.runs})
     return EXIT_STATUS[look.result.outcome]
 
 
@@ -147,14 +130,12 @@ def _add_acts(parser: argparse.ArgumentParser) -> None:
 
 
 def _follower(options: argparse.Namespace, spool: Spool | None) -> Follower:
-    from overfit_monitor.facts_file import load_facts
     from overfit_monitor.following import Follower
     from overfit_monitor.readers.sources import STDIN
 
     choice = chosen(options)
-    facts = None if options.facts is None else load_facts(options.facts)
     paths = [path if path != STDIN or spool is None else str(spool.path) for path in options.paths]
-    return Follower(paths, policies=choice.policies, names=choice.names, facts=facts)
+    return Follower(paths, policies=choice.policies, names=choice.names, facts=choice.facts, baseline=choice.baseline)
 
 
 def _acts(options: argparse.Namespace, process: OtherProcess | None) -> Sequence[Act]:
@@ -210,20 +191,6 @@ def _terminated_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _render(look: Look, output: Output) -> str:
-    from overfit_monitor.reports.base import View as ReportView
-
-    terminal = output.file is None
-    view = ReportView(
-        sketches={run.checked.run or "": run.curve for run in look.runs},
-        color=terminal and shows_color(sys.stdout),
-        width=width_of(sys.stdout) if terminal else None,
-        worst=WORST,
-    )
-    rendered: str = import_module(f"overfit_monitor.reports.{output.format}").render(look.result, view)
-    return rendered
 
 
 def _seconds(text: str) -> float:

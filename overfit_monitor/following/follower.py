@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Literal, final
+from typing import TYPE_CHECKING, Final, Literal, final
 
 from overfit_monitor.check import examine, remarks
 from overfit_monitor.columns import Points
@@ -35,6 +35,10 @@ from overfit_monitor.readers.pairing import Names
 from overfit_monitor.reports.base import CheckedRun, CheckResult, Unjudged
 from overfit_monitor.reports.sketch import Sketch, sketch
 
+if TYPE_CHECKING:
+    from overfit_monitor.baseline import Baseline
+    from overfit_monitor.comparison import Measured
+
 SETTLED: Final = 5.0
 DOCUMENTS: Final = frozenset({"json-records", "keras-history", "notebook"})  # written anew, and not line by line
 State = Literal["there", "being written", "gone"]
@@ -47,13 +51,14 @@ class FollowedRun:
 
     Attributes:
         key: What tells it from others: where it was read, and the how-manieth run there.
-        checked: What `check` says of it.
+        checked: What `check` says of it, beside the baseline where there is one.
         train: Points of the compared train metric.
         val: Points of the compared validation metric.
         grown: When it was last seen to grow, by the follower's clock; None if it never was.
         restarts: How often it began anew.
         state: Whether its file is there, is being written anew (then it is as it was before), or is gone (it is as it
             was last).
+        measured: What it tells about how good it is, None without a baseline.
     """
 
     key: Key
@@ -63,6 +68,7 @@ class FollowedRun:
     grown: float | None = None
     restarts: int = 0
     state: State = "there"
+    measured: Measured | None = None
 
     @property
     def curve(self) -> Sketch:
@@ -97,6 +103,8 @@ class Follower:
         policies: What the runs are judged by, as for `check`.
         names: What is compared with what, None to go by the names in the files.
         facts: What the user says of model, optimizer and data.
+        baseline: With it, only what got worse fails; whether the best value did is told by `finish` alone, since a
+            run that is under way has not had it yet.
         clock: Seconds that never go back.
 
     Raises:
@@ -110,12 +118,13 @@ class Follower:
         policies: Policies | None = None,
         names: Names | None = None,
         facts: Facts | None = None,
+        baseline: Baseline | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cost = 0.0
         self._policies = (policies or Policies()).check()
         self._paths = list(paths)
-        self._names, self._facts = names, facts
+        self._names, self._facts, self._baseline = names, facts, baseline
         self._clock = clock
         self._marks: dict[Path, Mark] | None = None
         self._changed: dict[Path, float] = {}
@@ -173,8 +182,16 @@ class Follower:
         errors = self._keep_gone(found, errors)
         self._runs = found
         self._growing = {key: growing for key, growing in self._growing.items() if key in found}
-        checked = [run.checked for run in found.values()]
-        return Look(conclude(checked, errors, remarks(self._policies, checked)), tuple(found.values()))
+        return self._concluded(tuple(found.values()), errors, last=last)
+
+    def _concluded(self, runs: Sequence[FollowedRun], errors: Sequence[Unjudged], *, last: bool) -> Look:
+        checked = [run.checked for run in runs]
+        told = remarks(self._policies, checked)
+        if self._baseline is None:
+            return Look(conclude(checked, errors, told), runs)
+        judged = [(run.checked, run.measured) for run in runs]
+        result = self._baseline.held_against(judged, errors, told, running=not last)
+        return Look(result, [replace(run, checked=held) for run, held in zip(runs, result.runs, strict=True)])
 
     def _whole_lines(self, runs: Sequence[Run], before: Mapping[Path, Mark]) -> tuple[list[Run], list[Problem]]:
         """Return the runs as they are without half-written lines, and what cannot be read without them."""
@@ -214,11 +231,14 @@ class Follower:
         growing = self._growing.setdefault(key, GrowingRun())
         if before is not None and before.checked.run == run.name and growing.has_taken(run):
             return replace(before, state="there")
-        checked = examine(run, self._policies, self._facts, diagnose=growing.take).checked
+        beside = self._baseline is not None
+        examined = examine(run, self._policies, self._facts, measured=beside, diagnose=growing.take)
+        checked = examined.checked
         grown = None if before is None else before.grown
         if self._marks is not None and (before is None or before.checked.step != checked.step):
             grown = self._clock()
-        return FollowedRun(key, checked, growing.train, growing.val, grown, growing.restarts)
+        curves = growing.train, growing.val
+        return FollowedRun(key, checked, *curves, grown, growing.restarts, measured=examined.measured)
 
     def _unread(self, problems: Sequence[Problem], found: dict[Key, FollowedRun], *, last: bool) -> list[Unjudged]:
         """Return what could not be read, without what was read before and is being written anew."""

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from overfit_monitor.facts import Facts
 from overfit_monitor.readers.pairing import Place
 from overfit_monitor.records import Observation
+
+if TYPE_CHECKING:
+    from overfit_monitor.recorded import Recorded
 
 HEAD_BYTES = 4096
 
@@ -29,6 +32,7 @@ class Run:
         places: What the names in the file stand for, of those that were taken.
         reader: Name of the reader that read it.
         labels: All names in the file, those that were not taken too; empty where it has none of its own.
+        recorded: What our own records say was said live, None where there are none.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Run:
     places: Mapping[str, Place] = field(default_factory=dict)
     reader: str = ""
     labels: tuple[str, ...] = ()
+    recorded: Recorded | None = None
 
     def compared(self, metric: str) -> str:
         """Return in the words of the file what is compared with what.

@@ -29,7 +29,7 @@ def details(shown: ShownRun) -> dict[str, Any]:
         "alerts": [plain(alert.model_dump()) for alert in shown.alerts or ()],
         "alerts_recorded": shown.alerts is not None,
         "examples": None if shown.examples is None else plain(shown.examples.model_dump()),
-        "membership": None if shown.diagnosis.membership is None else plain(shown.diagnosis.membership.model_dump()),
+        "membership": _membership(shown),
         "sampled": shown.sampled,
         "exact": shown.exact,
         "exact_possible": shown.exact_possible,
@@ -37,6 +37,13 @@ def details(shown: ShownRun) -> dict[str, Any]:
         "choices": list(shown.labels),
         "applied": [plain(change.model_dump()) for change in shown.applied],
     }
+
+
+def _membership(shown: ShownRun) -> Any:
+    """Return whether losses tell train from validation; a replay of curves alone has it from the tables only."""
+    tables = shown.examples
+    found = shown.diagnosis.membership or (None if tables is None else tables.membership)
+    return None if found is None else plain(found.model_dump())
 
 
 def series(shown: ShownRun, first: int | None = None, last: int | None = None) -> dict[str, Any]:

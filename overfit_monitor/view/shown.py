@@ -87,17 +87,21 @@ def shown_from_run(run: Run, diagnosis: Diagnosis, **fields: Any) -> ShownRun:
     Args:
         run: The run.
         diagnosis: What `overfit_monitor.check.diagnose_run` says of it.
-        **fields: Attributes of `ShownRun` that go before those that the run tells: ``alerts``, ``examples``, …
+        **fields: Attributes of `ShownRun` that go before those that the run tells: ``tags``, ``examples``, …
     """
-    metrics = diagnosis.metrics
+    metrics, recorded = diagnosis.metrics, run.recorded
     told: dict[str, Any] = {
         "source": run.source,
         "tags": {"train": metrics.train, "val": metrics.val},
-        "labels": _labels(run.observations),
+        "labels": run.labels or _labels(run.observations),
         "applied": run.facts.changes,
         "exact": True,
         "false_alarm_rate": run.settings.get("false_alarm_rate") or FALSE_ALARM_RATE,
     }
+    if recorded is not None:
+        names = ("alerts", "stop", "applied", "examples")
+        told |= {name: getattr(recorded, name) for name in names}
+        told["times"] = recorded.times or None
     return show(run.name, diagnosis, run.observations, **told | fields)
 
 

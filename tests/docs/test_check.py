@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from overfit_monitor.cli.check import FORMATS
+from overfit_monitor.cli.reporting import FORMATS
 from overfit_monitor.project import load_project
 from overfit_monitor.project_config import CheckConfig, RunPolicy
 from overfit_monitor.published import attributes
