@@ -96,7 +96,9 @@ def test_every_line_is_json_that_any_tool_reads(tmp_path):
 def test_a_full_disk_costs_one_warning_and_training_goes_on(tmp_path, monkeypatch):
     curve = curves.overfit(60)
     monitor = Monitor(run_dir=tmp_path, sinks={})
-    monkeypatch.setattr(Journal, "write", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        Journal, "write", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
     with pytest.warns(MonitorWarning, match="journal is off after OSError: .*No space left.*training goes on") as told:
         diagnosis = feed(monitor, curve)
     assert len(told) == 1

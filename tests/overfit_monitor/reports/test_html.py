@@ -149,3 +149,29 @@ def test_command_obeys_settings_and_prints_to_standard_output(
     assert main(["report", str(tmp_path / "acc.csv"), *given_names, "--output", "-"]) == 0
     data = data_of(capsys.readouterr().out)
     assert data["runs"]["acc"]["diagnosis"]["metrics"]["mode"] == "max"
+
+
+def test_command_judges_in_many_processes_what_it_judges_in_one(tmp_path: Path) -> None:
+    for number in range(6):
+        lines = [f"{i},{2.0 / (i + 1)},{2.0 / (i + 1) + 0.01 * number * max(0, i - 15)}" for i in range(30)]
+        (tmp_path / f"r{number}.csv").write_text("\n".join(["epoch,train_loss,val_loss", *lines]))
+    told = []
+    for jobs in ("1", "3"):
+        out = tmp_path / f"{jobs}.html"
+        assert main(["report", str(tmp_path), "--title", "Six", "--output", str(out), "--jobs", jobs, "--quiet"]) == 0
+        told.append({name: each for name, each in data_of(out.read_text("utf-8")).items() if name != "written"})
+    assert len(told[0]["runs"]) == 6
+    assert told[0] == told[1]
+
+
+def test_command_shows_the_test_at_the_rate_that_the_project_sets(tmp_path: Path) -> None:
+    lines = [f"{i},{2.0 / (i + 1)},{2.0 / (i + 1)}" for i in range(30)]
+    (tmp_path / "a.csv").write_text("\n".join(["epoch,train_loss,val_loss", *lines]))
+    limits = []
+    for rate in ("0.01", "0.2"):
+        config, out = tmp_path / f"{rate}.toml", tmp_path / "a.html"
+        config.write_text(f"false_alarm_rate = {rate}\n")
+        told = ["--config", str(config), "--output", str(out), "--quiet"]
+        assert main(["report", str(tmp_path / "a.csv"), *told]) == 0
+        limits.append(data_of(out.read_text("utf-8"))["runs"]["a"]["test"]["limit"])
+    assert limits[0] > limits[1]
