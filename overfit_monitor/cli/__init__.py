@@ -20,6 +20,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from overfit_monitor.cli.common import COULD_NOT_JUDGE, PROGRAM, say
+from overfit_monitor.cli.parsing import Parser
 from overfit_monitor.errors import OverfitMonitorError
 
 # In the order in which the help lists them; the module has the name of the command.
@@ -42,7 +43,7 @@ PLUGINS: Final = "PYDANTIC_DISABLE_PLUGINS"
 EPILOG: Final = f"""\
 '{PROGRAM} COMMAND --help' has examples of each command.
 
-exit status: 0 nothing is at or above --fail-on, 1 something is, 2 could not judge, or wrong usage
+exit status: 0 nothing is at or above --fail-on, 1 something is, 2 could not judge
 """
 
 
@@ -91,29 +92,32 @@ def _without_plugins() -> Iterator[None]:
 def _run(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["demo"]:  # its own arguments are those of the integration that has it
         return _command("demo").run(list(arguments[1:]))  # type: ignore[no-any-return]
+    top = parser(arguments[:1])
+    if not arguments:
+        top.print_help(sys.stderr)
+        return COULD_NOT_JUDGE
     try:
-        options = parser(arguments[:1]).parse_args(arguments)
-    except SystemExit as exit:
+        options = top.parse_args(arguments)
+    except SystemExit as exit:  # of --help and --version
         return exit.code if isinstance(exit.code, int) else COULD_NOT_JUDGE
     return _command(options.command).run(options)  # type: ignore[no-any-return]
 
 
-def parser(called: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+def parser(called: Sequence[str] = tuple(COMMANDS)) -> Parser:
     """Return the parser of the command line.
 
     Args:
         called: Commands whose arguments are needed; the others are known by name only, and not imported.
     """
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog=PROGRAM,
         description="Overfitting diagnostics for finished and running training runs.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="command")
     for name, help in COMMANDS.items():
-        command = commands.add_parser(name, help=help, formatter_class=argparse.RawDescriptionHelpFormatter)
+        command = commands.add_parser(name, help=help)
         if name in called and name != "demo":
             _command(name).describe(command)
             command.add_argument("--debug", action="store_true", help="show the traceback of an internal error")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from overfit_monitor.cli.common import COULD_NOT_JUDGE, put, say
 from overfit_monitor.cli.judging import add_judging, add_seeds, add_speed, chosen
+from overfit_monitor.cli.parsing import existing
 from overfit_monitor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 EXAMPLES: Final = """\
 examples:
-  overfit-monitor baseline update runs/ --output main.json                     every run by its name
-  overfit-monitor baseline update runs/ --output main.json --seeds '*/seed*'   the seeds of each together
-  overfit-monitor baseline show main.json                                      as a table
-  overfit-monitor check runs/ --baseline main.json                             fail on what got worse
+  overfit-monitor baseline update runs/ --output main.json
+  overfit-monitor baseline update runs/ --output main.json --seeds '*/seed*'
+  overfit-monitor baseline show main.json           as a table
+  overfit-monitor check runs/ --baseline main.json  fail on what got worse
 
 exit status: 0, or 2 if something could not be judged (then nothing is written), or wrong usage
 """
@@ -32,9 +33,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.description = "Write down what runs are like, in a small file that is committed and reviewed, or show it."
     parser.epilog = EXAMPLES
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION", dest="action")
-    update = actions.add_parser(
-        "update", help="write the baseline anew from runs", formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    update = actions.add_parser("update", help="write the baseline anew from runs", epilog=EXAMPLES)
     update.add_argument("paths", nargs="+", metavar="PATH", help="file, or folder with any number of runs")
     update.add_argument("--output", type=Path, required=True, metavar="FILE", help="the file of the baseline")
     update.add_argument(
@@ -44,8 +43,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
     update.add_argument("--quiet", action="store_true", help="no bar while it takes long, and no table in the end")
     add_judging(update, baseline=False)
     add_speed(update)
-    show = actions.add_parser("show", help="show a baseline as a table")
-    show.add_argument("file", type=Path, metavar="FILE", help="the file of the baseline")
+    show = actions.add_parser("show", help="show a baseline as a table", epilog=EXAMPLES)
+    show.add_argument("file", type=existing, metavar="FILE", help="the file of the baseline")
     for action in (update, show):
         action.add_argument("--debug", action="store_true", help="show the traceback of an internal error")
 

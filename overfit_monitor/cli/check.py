@@ -18,22 +18,21 @@ PATHS: Final = (
 )
 EXAMPLES: Final = """\
 examples:
-  overfit-monitor check runs/                        every run below a folder
-  overfit-monitor check history.csv --explain        the reasoning, with its numbers
-  overfit-monitor check runs/ --output json=report.json --output junit=report.xml
+  overfit-monitor check runs/                       every run below a folder
+  overfit-monitor check history.csv --explain       the reasoning in full
+  overfit-monitor check runs/ --output json=a.json --output junit=a.xml
   overfit-monitor check runs/ --fail-on overfitting,diverging --max-gap 10%
-  overfit-monitor check runs/ --baseline main.json   fail only on what got worse
-  overfit-monitor check log.csv --train tr --val te  columns with names of their own
-  overfit-monitor replay runs/                       what stopping policies would have done
+  overfit-monitor check runs/ --baseline main.json  fail on what got worse
+  overfit-monitor check log.csv --train tr --val te columns of other names
+  overfit-monitor check 's3://bucket/runs/*.csv'    and whatever fsspec reads
 
 exit status:
   0  no run is at or above --fail-on
   1  a run is, or with --baseline: got worse
-  2  none is, but something could not be judged (unreadable, no validation metric), or wrong usage
+  2  none is, but something could not be judged, or the command is not right
 
-settings are also read from [tool.overfit-monitor] of the nearest pyproject.toml that has it, or
-from overfit-monitor.toml or .yaml; those of the command line go before them, and both before
-those a journal holds.
+settings are also read from [tool.overfit-monitor] of the nearest pyproject.toml that has it, or from \
+overfit-monitor.toml or .yaml; those of the command line go before them, and both before those a journal holds.
 """
 
 

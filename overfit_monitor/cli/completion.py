@@ -15,10 +15,16 @@ SHELLS: Final = ("bash", "zsh", "fish")
 FILES: Final = frozenset({"FILE", "PATH", "LOG", "[FORMAT=]FILE"})
 EXAMPLES: Final = """\
 examples:
-  bash:  overfit-monitor completion bash > ~/.local/share/bash-completion/completions/overfit-monitor
-  zsh:   overfit-monitor completion zsh > ~/.zfunc/_overfit-monitor     with fpath+=~/.zfunc before compinit
-  fish:  overfit-monitor completion fish > ~/.config/fish/completions/overfit-monitor.fish
-  once:  eval "$(overfit-monitor completion bash)"
+  once, in bash:
+    eval "$(overfit-monitor completion bash)"
+  bash:
+    cd ~/.local/share/bash-completion/completions
+    overfit-monitor completion bash > overfit-monitor
+  zsh, with fpath+=~/.zfunc before compinit in ~/.zshrc:
+    overfit-monitor completion zsh > ~/.zfunc/_overfit-monitor
+  fish:
+    cd ~/.config/fish/completions
+    overfit-monitor completion fish > overfit-monitor.fish
 
 a new shell completes then; write the script again after an update. It needs the extra 'completion'.
 """

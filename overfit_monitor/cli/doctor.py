@@ -20,10 +20,10 @@ MOST_LEFT: Final = 10
 _COLOR: Final = {"ok": "32", "wrong": "31", "dim": "90", "bold": "1"}
 EXAMPLES: Final = """\
 examples:
-  overfit-monitor doctor                             versions, entry points, known trouble
-  overfit-monitor doctor runs/                       and what is in a folder, who reads it, and what each name is
-  overfit-monitor doctor log.csv --val te --train tr what these columns would give
-  overfit-monitor doctor runs/ --format json         for a program, or for a bug report
+  overfit-monitor doctor                      versions, known trouble
+  overfit-monitor doctor runs/                and what is read as what, and why
+  overfit-monitor doctor log.csv --val te     what this column would give
+  overfit-monitor doctor runs/ --format json  for a bug report
 
 exit status: 0 all is fine, or 2 something is wrong: what, and what to do, is in the output
 """

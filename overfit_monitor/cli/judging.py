@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from overfit_monitor.cli.parsing import existing
 from overfit_monitor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,14 +63,17 @@ def add_judging(command: argparse.ArgumentParser, *, gate: bool = True, baseline
     add_compared(command)
     _add_stopping(command)
     command.add_argument(
-        "--facts", type=Path, metavar="FILE", help="YAML, TOML or JSON with what is known of model, optimizer and data"
+        "--facts",
+        type=existing,
+        metavar="FILE",
+        help="YAML, TOML or JSON with what is known of model, optimizer and data",
     )
 
 
 def add_compared(command: argparse.ArgumentParser) -> None:
     """Add the arguments that say which metric is compared, and where settings are."""
     command.add_argument(
-        "--config", type=Path, metavar="FILE", help="TOML or YAML file with settings, instead of pyproject.toml"
+        "--config", type=existing, metavar="FILE", help="TOML or YAML file with settings, instead of pyproject.toml"
     )
     what = command.add_argument_group("what is compared")
     what.add_argument("--metric", metavar="NAME", help="metric to compare; default: loss, or else one known by name")
@@ -188,11 +192,15 @@ def _baseline(options: argparse.Namespace, project: CheckConfig | None) -> Basel
 def _file(given: str) -> Path:
     path = Path(given)
     try:
-        float(given)
+        value: float | None = float(given)
     except ValueError:
-        return path
+        value = None
     if path.exists():
         return path
+    if value is None:
+        raise UsageError(
+            f"--baseline: there is no file {given}; 'overfit-monitor baseline update runs/ --output {given}' writes it."
+        )
     raise UsageError(
         f"--baseline must be a file that 'overfit-monitor baseline update' wrote but got {given}; "
         f"the value to beat, as in Keras, is --stopping-baseline {given}."

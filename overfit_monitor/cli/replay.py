@@ -11,7 +11,7 @@ from overfit_monitor.cli.judging import add_compared, compared, names_of, told
 REPLAYED: Final = ("metric", "mode", "false_alarm_rate")
 EXAMPLES: Final = """\
 examples:
-  overfit-monitor replay runs/                                   a choice of all policies
+  overfit-monitor replay runs/               a choice of all policies
   overfit-monitor replay runs/ --policy evidence,patience:15,never
   overfit-monitor replay log.csv --policy gl:3 --format json --truth test_acc
 

@@ -14,9 +14,9 @@ from overfit_monitor.cli.judging import add_judging, add_speed, chosen
 DEFAULT: Final = Path("report.html")
 EXAMPLES: Final = """\
 examples:
-  overfit-monitor report runs/                        all runs below a folder, into report.html
+  overfit-monitor report runs/                        into report.html
   overfit-monitor report history.csv --output a.html  one run
-  overfit-monitor report runs/ --title "Sweep 12"     with a heading of its own
+  overfit-monitor report runs/ --title "Sweep 12"     a heading of its own
 
 the file has everything in it: it opens from disk, and asks for nothing from the network.
 

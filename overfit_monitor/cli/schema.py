@@ -15,8 +15,8 @@ SCHEMAS: Final = {
 }
 EXAMPLES: Final = """\
 examples:
-  overfit-monitor schema check                            what a program can rely on
-  overfit-monitor schema config --output config.schema.json   for an editor that checks YAML
+  overfit-monitor schema check                   what a program can rely on
+  overfit-monitor schema config --output c.json  for an editor that checks YAML
 """
 
 

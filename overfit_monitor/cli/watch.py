@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 EXAMPLES: Final = """\
 examples:
-  overfit-monitor watch runs/                        all runs below a folder, the worst first
-  overfit-monitor watch log.csv --idle 600           ends when nothing was written for ten minutes
-  python train.py | overfit-monitor watch -          what a training prints
+  overfit-monitor watch runs/                       all runs, the worst first
+  overfit-monitor watch log.csv --idle 600          until ten quiet minutes
+  overfit-monitor watch runs/ --baseline main.json  ends as check would
+  python train.py | overfit-monitor watch -         what a training prints
   overfit-monitor watch runs/ --exec 'notify-send overfitting'
   overfit-monitor watch runs/ --webhook https://hooks.slack.com/services/...
 
@@ -38,16 +39,16 @@ end a training that cannot be changed, in two lines of a job:
 or a loop that looks for a file, 'if os.path.exists("stop"): break':
   overfit-monitor watch log.csv --stop-file stop
 
-a command that --exec runs finds OVERFIT_MONITOR_RUN, _VERDICT, _STEP, _BEST_STEP, _ONSET_STEP, _ALARM_STEP,
+a command that --exec runs finds OVERFIT_MONITOR_RUN, _VERDICT, _STEP, _BEST_STEP, _ONSET_STEP, _ALARM_STEP, \
 _STOP_STEP, _REASON, _SOURCE and _EVENT in its environment.
 
-an alarm is a run that reaches --fail-on; a stop is what the stopping policy decides.
-Ctrl-C ends with the verdict so far.
+an alarm is a run that reaches --fail-on; a stop is what the stopping policy decides. With --baseline, whether the \
+best value got worse is told at the end, when it is known. Ctrl-C ends with the verdict so far.
 
 exit status, as that of check on what the logs hold in the end:
   0  no run is at or above --fail-on
-  1  a run is
-  2  none is, but something could not be judged (unreadable, nothing there, no validation metric), or wrong usage
+  1  a run is, or with --baseline: got worse
+  2  none is, but something could not be judged, or the command is not right
 """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
@@ -157,15 +157,29 @@ def pairings(check: CheckResult) -> list[str]:
 
 
 def summary(check: CheckResult) -> str:
-    """Return the result in one line: ``fail: 3 runs: 1 overfitting, 2 healthy``."""
-    verdicts = Counter(run.verdict for run in check.runs if run.outcome != "error")
-    parts = [f"{count} {verdict}" for verdict, count in verdicts.most_common()]
-    unjudged = len(check.errors) + sum(run.outcome == "error" for run in check.runs)
-    parts += [f"{unjudged} not judged"] if unjudged else []
-    standings = Counter(run.baseline.standing for run in check.runs if run.baseline)
-    told = [f"{standings[name]} {words}" for name, words in STANDINGS.items() if standings[name]]
-    beside = f"; beside the baseline: {', '.join(told)}" if told else ""
-    return f"{check.outcome}: {plural(len(check.runs), 'run')}: {', '.join(parts) or 'nothing to judge'}{beside}"
+    """Return the result in one line: ``fail: 1 of 3 runs: 1 overfitting; passed: 2 healthy``."""
+    runs = check.runs
+    by_outcome = {outcome: [run for run in runs if run.outcome == outcome] for outcome in _ORDER}
+    unjudged = len(check.errors) + len(by_outcome["error"])
+    unread = [f"{unjudged:,} not judged"] if unjudged else []
+    parts = list(unread) if check.outcome == "error" else []
+    if failed := by_outcome["fail"]:
+        count = (
+            f"{len(failed):,} of {plural(len(runs), 'run')}" if len(failed) < len(runs) else plural(len(runs), "run")
+        )
+        parts.append(f"{count}: {_verdicts(failed)}")
+    if passed := by_outcome["pass"]:
+        alone = check.outcome == "pass"
+        parts.append(f"{plural(len(passed), 'run') if alone else 'passed'}: {_verdicts(passed)}")
+    parts += unread if check.outcome != "error" else []
+    standings = Counter(run.baseline.standing for run in runs if run.baseline)
+    told = [f"{standings[name]:,} {words}" for name, words in STANDINGS.items() if standings[name]]
+    parts += [f"beside the baseline: {', '.join(told)}"] if told else []
+    return f"{check.outcome}: {'; '.join(parts) or 'there was nothing to judge'}"
+
+
+def _verdicts(runs: Iterable[CheckedRun]) -> str:
+    return ", ".join(f"{count:,} {verdict}" for verdict, count in Counter(r.verdict for r in runs).most_common())
 
 
 def standings(check: CheckResult) -> list[AgainstBaseline]:

@@ -48,6 +48,16 @@ def sketch(steps: Sequence[int], values: Sequence[float], *, mode: Mode = "min",
     return Sketch(tuple(steps[start] for start in starts), means, mode)
 
 
+def narrower(curve: Sketch, width: int) -> Sketch:
+    """Return a curve as at most so many columns, each the mean of some of those it has.
+
+    Args:
+        curve: The curve.
+        width: Most columns.
+    """
+    return sketch(curve.steps, curve.values, mode=curve.mode, width=width)
+
+
 def bars(curve: Sketch, *, best: int | None = None, onset: int | None = None) -> list[str]:
     """Return the columns as bars of eight heights, with the best step as a dot and a line where it began.
 

@@ -17,21 +17,27 @@ from overfit_monitor.reports.base import (
     Unjudged,
     View,
     flat,
-    pairings,
     plural,
     standings,
     summary,
 )
-from overfit_monitor.reports.sketch import BEST, ONSET, Sketch, bars
+from overfit_monitor.reports.sketch import BEST, ONSET, WIDTH, Sketch, bars, narrower
 
 INDENT: Final = 7
 VERDICT: Final = 13
-LEAST_NAME: Final = 14
+LEAST_NAME: Final = 24
 MOST_NAME: Final = 48
+NARROW: Final = WIDTH // 2
+SHARED: Final = 3  # runs from which on a note that they share is told once
+MOST_UNJUDGED: Final = 3
 _COLOR: Final[dict[Outcome, str]] = {"pass": "32", "fail": "1;31", "error": "33"}
 _GREEN, _RED, _DIM, _BOLD = "32", "31", "2", "1"
-# What is told of the steps, the longest form that fits.
-_STEPS: Final = (("best", "onset", "alarm", "stop", "last"), ("best", "onset", "last"), ("best", "onset"), ())
+# What is told of the steps and how wide the curve is, the first that leaves the names room.
+_ALL, _MOST, _FEW = ("best", "onset", "alarm", "stop", "last"), ("best", "onset", "last"), ("best", "onset")
+_FORMS: Final[tuple[tuple[Sequence[str], int], ...]] = (
+    *((_ALL, WIDTH), (_MOST, WIDTH), (_FEW, WIDTH), (_FEW, NARROW)),
+    *((_FEW, 0), ((), NARROW), ((), 0)),
+)
 
 
 def render(check: CheckResult, view: View | None = None) -> str:
@@ -44,9 +50,8 @@ def render(check: CheckResult, view: View | None = None) -> str:
     view = view or View()
     runs = check.worst_first
     shown = runs[: view.worst]
-    columns = _columns(shown, view)
-    several = len({run.pairing for run in runs if run.metrics.val is not None}) > 1
-    lines = [line for run in shown for line in _run(run, columns, view, several=several)]
+    style = _style(shown, runs, view)
+    lines = [line for run in shown for line in _run(run, style, view)]
     if view.explain:
         lines += [_harmless(line) for run in shown for line in ("", *run.explain().rstrip().splitlines())]
         lines += [""] if shown else []
@@ -55,50 +60,83 @@ def render(check: CheckResult, view: View | None = None) -> str:
     more = len(check.errors) - len(check.errors[: view.worst])
     lines += [f"{'':{INDENT}}… {more:,} more that could not be read (--all shows them)"] if more else []
     lines += list(_groups(check, view))
-    lines += _footer(check, shown, view)
+    lines += _footer(check, shown, style, view)
     return "\n".join(lines) + "\n"
 
 
-class _Columns(NamedTuple):
+class _Style(NamedTuple):
+    """What the lines of all runs have in common.
+
+    Attributes:
+        name: Cells of a name.
+        sketch: Most columns of a curve, 0 for none.
+        drawn: Cells of a curve with the mark of its onset and a gap.
+        steps: Which steps are told.
+        pairing: What most runs were compared by, which is said once; None where none was.
+        notes: What is noted of several runs, which is said once, and of how many.
+    """
+
     name: int
     sketch: int
+    drawn: int
     steps: Sequence[str]
+    pairing: str | None
+    notes: dict[str, int]
 
 
-def _columns(shown: Sequence[CheckedRun], view: View) -> _Columns:
-    """Return the widths of the columns: the steps give way first, then names are cut, then there is no sketch."""
+def _style(shown: Sequence[CheckedRun], runs: Sequence[CheckedRun], view: View) -> _Style:
     longest = max((_cells(flat(run.run or "")) for run in shown), default=0)
     name = min(longest, MOST_NAME)
-    drawn = max((len(view.sketches.get(run.run or "", Sketch()).values) for run in shown), default=0)
-    sketch = drawn + 3 if drawn else 0  # with the mark of the onset, and a gap
-    if view.width is None:
-        return _Columns(name, sketch, _STEPS[0])
-    left = view.width - INDENT - VERDICT - 2
-    if left - sketch < LEAST_NAME:
-        sketch = 0
-    for steps in _STEPS:
-        needed = max((len(_told(run, steps)) for run in shown), default=0)
-        if min(name, LEAST_NAME) + sketch + needed <= left and (name + sketch + needed <= left or steps == _STEPS[2]):
-            return _Columns(min(name, left - sketch - needed), sketch, steps)
-    return _Columns(max(1, min(name, left - sketch)), sketch, ())
+    steps, sketch = _FORMS[0]
+    if view.width is not None:
+        left = view.width - INDENT - VERDICT - 2
+        needs = [(form, max((_needed(run, form, view) for run in shown), default=0)) for form in _FORMS]
+        fitting = [(form, needed) for form, needed in needs if min(name, LEAST_NAME) + needed <= left]
+        (steps, sketch), needed = fitting[0] if fitting else needs[-1]
+        name = max(1, min(name, left - needed))
+    pairings = Counter(run.pairing for run in runs if run.metrics.val is not None)
+    notes = Counter(note for run in shown for note in dict.fromkeys(run.notes))
+    return _Style(
+        name,
+        sketch,
+        max((_drawn_cells(run, sketch, view) for run in shown), default=0),
+        steps,
+        pairings.most_common(1)[0][0] if pairings else None,
+        {note: count for note, count in notes.items() if count >= SHARED},
+    )
 
 
-def _run(run: CheckedRun, columns: _Columns, view: View, *, several: bool) -> Iterator[str]:
+def _needed(run: CheckedRun, form: tuple[Sequence[str], int], view: View) -> int:
+    steps, sketch = form
+    return _drawn_cells(run, sketch, view) + len(_told(run, steps))
+
+
+def _drawn_cells(run: CheckedRun, most: int, view: View) -> int:
+    columns = len(_curve(run, most, view).values)
+    return columns + 3 if columns else 0
+
+
+def _curve(run: CheckedRun, most: int, view: View) -> Sketch:
+    curve = view.sketches.get(run.run or "", Sketch())
+    return narrower(curve, most) if most else Sketch()
+
+
+def _run(run: CheckedRun, style: _Style, view: View) -> Iterator[str]:
     outcome = run.outcome.upper() if run.outcome == "fail" else run.outcome
-    rest = (_drawn(run, columns, view) + _told(run, columns.steps)).rstrip()
-    name = _fitted(flat(run.run or ""), columns.name)
+    rest = (_drawn(run, style, view) + _told(run, style.steps)).rstrip()
+    name = _fitted(flat(run.run or ""), style.name)
     yield (
         _painted(outcome.ljust(INDENT), _COLOR[run.outcome], view)
         + _painted(run.verdict.ljust(VERDICT), _COLOR[run.outcome], view)
         + _painted(name if rest else name.rstrip(), _BOLD, view)
         + (f"  {rest}" if rest else "")
     )
-    for label, text in _details(run, several=several):
+    for label, text in _details(run, style):
         yield from _detail(label, text, view)
 
 
-def _details(run: CheckedRun, *, several: bool) -> Iterator[tuple[str, str]]:
-    if several and run.metrics.val is not None:
+def _details(run: CheckedRun, style: _Style) -> Iterator[tuple[str, str]]:
+    if run.metrics.val is not None and run.pairing != style.pairing:
         yield "compared", run.pairing
     found = [finding for finding in run.findings if finding.severity != "info"]
     if run.outcome == "error":
@@ -117,7 +155,8 @@ def _details(run: CheckedRun, *, several: bool) -> Iterator[tuple[str, str]]:
     if run.recommendations and run.verdict != "healthy":
         yield "do", run.recommendations[0].title
     for note in run.notes:
-        yield "note", note
+        if note not in style.notes:
+            yield "note", note
 
 
 def _detail(label: str, text: str, view: View) -> Iterator[str]:
@@ -171,15 +210,14 @@ def _groups(check: CheckResult, view: View) -> Iterator[str]:
         yield from lines[1:]
 
 
-def _footer(check: CheckResult, shown: Sequence[CheckedRun], view: View) -> Iterator[str]:
-    lines: list[tuple[str, str]] = []
-    told = [text for text in pairings(check) if check.runs]
-    if told:
-        more = f"; and {len(told) - 3} more pairings" if len(told) > 3 else ""
-        lines.append(("compared", "; ".join(told[:3]) + more))
+def _footer(check: CheckResult, shown: Sequence[CheckedRun], style: _Style, view: View) -> Iterator[str]:
+    lines = [(f"note, {plural(count, 'run')}", note) for note, count in style.notes.items()]
+    if style.pairing is not None:
+        others = len({run.pairing for run in check.runs if run.metrics.val is not None}) - 1
+        lines.append(("compared" if not others else "compared, where nothing else is said", style.pairing))
     if any(view.sketches.get(run.run or "", Sketch()).values for run in shown):
         lines.append(("curves", f"validation; {BEST} best step, {ONSET} onset"))
-    lines += [("not judged in any run", text) for text in _not_judged(check.runs)]
+    lines += [] if view.explain else [("not judged in any run", text) for text in _not_judged(check.runs)]
     lines += [("remark", remark) for remark in check.remarks]
     for label, text in lines:
         line = f"{label}: {flat(text)}"
@@ -191,8 +229,12 @@ def _footer(check: CheckResult, shown: Sequence[CheckedRun], view: View) -> Iter
 
 
 def _not_judged(runs: Sequence[CheckedRun]) -> list[str]:
-    """Return what was judged in none of the runs, for the same reason everywhere."""
-    shared: set[NotJudged] = set.intersection(*(set(run.not_judged) for run in runs)) if runs else set()
+    """Return what was judged in none of the runs that could be judged at all, for the same reason everywhere."""
+    judged = [set(run.not_judged) for run in runs if run.outcome != "error"]
+    shared: set[NotJudged] = set.intersection(*judged) if judged else set()
+    if len(shared) > MOST_UNJUDGED:
+        ids = sorted(item.id for item in shared)
+        return [f"{', '.join(ids[:MOST_UNJUDGED])} and {len(ids) - MOST_UNJUDGED} more; --explain says why"]
     by_reason: dict[str, list[str]] = {}
     for item in sorted(shared, key=lambda item: item.id):
         by_reason.setdefault(item.reason, []).append(item.id)
@@ -211,15 +253,13 @@ def _told(run: CheckedRun, names: Sequence[str]) -> str:
     return ", ".join(f"{name} {steps[name]}" for name in names if steps[name] is not None)
 
 
-def _drawn(run: CheckedRun, columns: _Columns, view: View) -> str:
-    if not columns.sketch:
-        return ""
-    drawn = bars(view.sketches.get(run.run or "", Sketch()), best=run.best_step, onset=run.onset_step)
+def _drawn(run: CheckedRun, style: _Style, view: View) -> str:
+    drawn = bars(_curve(run, style.sketch, view), best=run.best_step, onset=run.onset_step)
     begun = next((i for i, bar in enumerate(drawn) if ONSET in bar), len(drawn))
     colored = [
         _painted(bar, _GREEN if BEST in bar else _RED if i >= begun else "", view) for i, bar in enumerate(drawn)
     ]
-    return "".join(colored) + " " * (columns.sketch - len("".join(drawn)))
+    return "".join(colored) + " " * (style.drawn - len("".join(drawn)))
 
 
 def _harmless(line: str) -> str:
