@@ -80,6 +80,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _summarize(result: CheckResult, wanted: list[Output], options: argparse.Namespace) -> None:
     """Tell on standard error what the report on standard output does not tell to a person."""
+    from overfit_monitor.reports.base import summary
+
     shown = wanted[0].file is None and wanted[0].format in (*FOR_PEOPLE, "github") and not options.quiet
     if shown:
         return
@@ -91,4 +93,4 @@ def _summarize(result: CheckResult, wanted: list[Output], options: argparse.Name
     for run in result.worst_first[:WORST]:
         if run.outcome != "pass":
             say(f"{run.run or run.source}: {run.reason}")
-    say(f"{result.outcome}: {len(result.runs)} run(s); the report is in {' and '.join(written)}")
+    say(f"{summary(result)}; the report is in {' and '.join(written)}")

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from overfit_monitor import extensions
-from overfit_monitor.cli import main
+from overfit_monitor.cli import COMMANDS, main
 from overfit_monitor.monitor import Monitor
 from overfit_monitor.reports.json import schema
 
@@ -99,11 +99,65 @@ def test_a_folder_without_runs(tmp_path, capsys):
     assert "bare: no run was found in this folder" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("arguments", "status"), [(["--help"], 0), (["check", "--help"], 0), ([], 2), (["chekc"], 2)])
-def test_help_and_wrong_commands(arguments, status, capsys):
-    assert main(arguments) == status
+def test_without_a_command_there_is_the_help(capsys):
+    assert main([]) == 2
     out, err = capsys.readouterr()
-    assert ("exit status:" in out) if status == 0 else ("usage: overfit-monitor" in err)
+    assert out == ""
+    assert err.startswith("usage: overfit-monitor [OPTION ...] COMMAND ...\n")
+
+
+COMMANDS_WITH_HELP = [
+    [],
+    *([name] for name in COMMANDS if name != "demo"),
+    ["baseline", "update"],
+    ["baseline", "show"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS_WITH_HELP, ids=" ".join)
+def test_every_help_has_examples_and_fits_a_terminal(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "examples" in out
+    assert out.splitlines()[0].startswith(" ".join(["usage: overfit-monitor", *command]))
+    assert [line for line in out.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["chekc"], "unknown command 'chekc'. Did you mean 'check'"),
+        (["check"], "PATH is missing; 'overfit-monitor check --help' has examples."),
+        (
+            ["check", "a", "--fail-onn", "error"],
+            "unknown option --fail-onn. Did you mean --fail-on? 'overfit-monitor c",
+        ),
+        (["check", "a", "--zzz=1"], "unknown option --zzz. 'overfit-monitor check --help' lists all."),
+        (["check", "a", "--format", "jsn"], "unknown --format 'jsn'. Did you mean 'json' or 'junit'? Known: "),
+        (["check", "a", "--jobs", "x"], "--jobs must be a whole number but got 'x'."),
+        (["check", "a", "--min-delta", "x"], "--min-delta must be a number but got 'x'."),
+        (["check", "a", "--baseline"], "--baseline needs a value; 'overfit-monitor check --help' has examples."),
+        (["check", "a", "--baseline", "no.json"], "--baseline: there is no file no.json; 'overfit-monitor baseline up"),
+        (["check", "a", "--config", "no.toml"], "--config: there is no file no.toml."),
+        (["check", "a", "--stopp", "1"], "ambiguous option: --stopp could match --stopping-baseline, --stopping-thr"),
+        (["schema", "chek"], "unknown schema 'chek'. Did you mean 'check'?"),
+        (["schema", "check", "x"], "'x' is one argument too many; 'overfit-monitor schema --help' has examples."),
+        (["baseline", "updat"], "unknown action 'updat'. Did you mean 'update'?"),
+        (
+            ["baseline", "show", "overfit.csv", "--outptu"],
+            "unknown option --outptu. 'overfit-monitor baseline show --help'",
+        ),
+        (["watch", "a", "--idle", "-1"], "--idle: must be seconds above 0 but got '-1'."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_wrong_with_a_command_is_one_line(arguments, told, capsys):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"overfit-monitor: {told}")
+    assert err.count("\n") == 1
 
 
 def test_version(capsys):
@@ -118,7 +172,7 @@ def test_text(capsys):
     assert ", onset " in lines[0]
     assert lines[1].startswith("       error: ")
     assert "error  not read     empty.csv: line 1: the file is empty" in lines
-    assert lines[-1] == "fail: 2 runs: 1 healthy, 1 overfitting, 1 not judged (exit status 1)"
+    assert lines[-1] == "fail: 1 of 2 runs: 1 overfitting; passed: 1 healthy; 1 not judged (exit status 1)"
 
 
 def test_json_is_valid_and_errors_are_said_beside_it(capsys):
@@ -142,7 +196,7 @@ def test_output_goes_to_the_file(capsys):
     why, where = err.splitlines()
     assert out == ""
     assert why.startswith("overfit-monitor: overfit: error: overfitting: validation is ")
-    assert where == "overfit-monitor: fail: 1 run(s); the report is in report.xml"
+    assert where == "overfit-monitor: fail: 1 run: 1 overfitting; the report is in report.xml"
     assert ET.parse("report.xml").getroot().get("failures") == "1"
 
 

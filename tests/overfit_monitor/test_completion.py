@@ -53,9 +53,3 @@ def test_without_shtab(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "shtab", None)
     assert main(["completion", "bash"]) == 2
     assert 'pip install "overfit-monitor[completion]"' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "demo"])
-def test_every_help_has_examples(command, capsys):
-    assert main([command, "--help"]) == 0
-    assert "examples:" in capsys.readouterr().out

@@ -4,8 +4,10 @@ import re
 
 import pytest
 
+from overfit_monitor.records import NotJudged
 from overfit_monitor.reports import text
 from overfit_monitor.reports.base import CheckResult, View
+from overfit_monitor.reports.sketch import Sketch
 
 from .results import BESIDE, CHECK, CURVE, EMPTY, HEALTHY, HOSTILE, HOSTILE_CHECK, LET_THROUGH, WIDE, many
 
@@ -22,23 +24,19 @@ def test_worst_first_and_plain():
         "error  inconclusive n\n"
         "       not judged: no validation metric was found\n"
         "pass   inconclusive y\n"
-        "       compared: val loss alone (no train value), lower is better\n"
         "       not judged: needs 8 values\n"
         "pass   healthy      h      █▆▁   last 9\n"
-        "       compared: val loss alone (no train value), lower is better\n"
         "error  not read     x [31m .csv: line 1: the file is empty\n"
-        "compared: val loss alone (no train value), lower is better (2 runs); "
-        "val loss with train loss, lower is better (1 run); nothing, for there is no validation metric (1 run)\n"
+        "compared, where nothing else is said: val loss alone (no train value), lower is better\n"
         "curves: validation; • best step, ╎ onset\n"
         "not judged in any run: memorization (no detector)\n"
-        "fail: 4 runs: 1 healthy, 1 overfitting, 1 inconclusive, 2 not judged (exit status 1)\n"
+        "fail: 1 of 4 runs: 1 overfitting; passed: 1 healthy, 1 inconclusive; 2 not judged (exit status 1)\n"
     )
 
 
 def test_beside_a_baseline():
     assert text.render(BESIDE) == (
         "FAIL   healthy      exp/seed1  best 9, last 9\n"
-        "       compared: val_loss with train_loss, lower is better\n"
         "       because: worse beside the baseline, see below\n"
         "pass   overfitting  old        best 12, onset 15, alarm 20, last 40\n"
         "       compared: val loss with train loss, lower is better\n"
@@ -48,10 +46,9 @@ def test_beside_a_baseline():
         "       note: line 3 left out.\n"
         "baseline: 2 groups, 1 the same within noise\n"
         "       exp/seed* (1:3 seeds): worse by 0.1\n"
-        "compared: val_loss with train_loss, lower is better (1 run); "
-        "val loss with train loss, lower is better (1 run)\n"
+        "compared, where nothing else is said: val_loss with train_loss, lower is better\n"
         "remark: 'gone' is in the baseline, but not here\n"
-        "fail: 2 runs: 1 healthy, 1 overfitting; beside the baseline: 1 worse, 1 the same within noise "
+        "fail: 1 of 2 runs: 1 healthy; passed: 1 overfitting; beside the baseline: 1 worse, 1 the same within noise "
         "(exit status 1)\n"
     )
 
@@ -97,7 +94,46 @@ def test_explained():
 
 
 def test_nothing():
-    assert text.render(EMPTY) == "error: 0 runs: nothing to judge (exit status 2)\n"
+    assert text.render(EMPTY) == "error: there was nothing to judge (exit status 2)\n"
+
+
+@pytest.mark.parametrize(
+    ("width", "cells", "steps"),
+    [
+        (None, 24, "best 2, last 99"),
+        (110, 24, "best 2, last 99"),
+        (80, 24, "best 2"),
+        (70, 12, "best 2"),
+        (60, 0, "best 2"),
+        (50, 0, ""),
+    ],
+)
+def test_what_gives_way_where_a_terminal_is_narrow(width, cells, steps):
+    name = "sweep-12/a-long-name/seed-3"
+    run = HEALTHY.model_copy(update={"run": name, "step": 99, "best_step": 2})
+    curve = Sketch(tuple(range(24)), tuple(float(24 - i) for i in range(24)))
+    shown = text.render(CheckResult(outcome="pass", runs=(run,)), View(sketches={name: curve}, width=width))
+    line = shown.splitlines()[0]
+    assert line.endswith(steps)
+    assert sum(char in "▁▂▃▄▅▆▇█•" for char in line) == cells
+    assert "sweep-12/" in line
+    assert "/seed-3" in line
+
+
+def test_a_note_of_many_runs_is_told_once():
+    runs = [HEALTHY.model_copy(update={"run": f"r{i}", "notes": ("a sum", f"line {i} left out")}) for i in range(4)]
+    lines = text.render(CheckResult(outcome="pass", runs=tuple(runs))).splitlines()
+    assert [line for line in lines if "a sum" in line] == ["note, 4 runs: a sum"]
+    assert sum("left out" in line for line in lines) == 4
+
+
+def test_of_much_that_was_not_judged_the_reasons_are_left_to_explain():
+    many = tuple(NotJudged(id=f"p{i}", reason=f"it needs {i}") for i in range(5))
+    check = CheckResult(outcome="pass", runs=(HEALTHY.model_copy(update={"not_judged": many}),))
+    assert "not judged in any run: p0, p1, p2 and 2 more; --explain says why\n" in text.render(check)
+    explained = text.render(check, View(explain=True))
+    assert "in any run" not in explained
+    assert all(f"it needs {i}" in explained for i in range(5))
 
 
 @pytest.mark.parametrize("explain", [False, True])
