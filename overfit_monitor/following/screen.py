@@ -50,6 +50,7 @@ class Screen:
 
     def __enter__(self) -> Self:
         self._live.start()
+        self.tick()  # the first look may take long
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -189,12 +190,12 @@ _COLUMNS: Final = (
     _Column("verdict", "left", 0, _verdict),
     _Column("run", "left", 0, lambda shown: Text(_flat(shown.run.name))),
     _Column("validation", "left", 70, _sparkline),
-    _Column("last", "right", 90, _number(lambda checked: checked.last_value)),
-    _Column("best", "right", 100, _number(lambda checked: checked.best_value)),
+    _Column("last", "right", 104, _number(lambda checked: checked.last_value)),
+    _Column("best", "right", 112, _number(lambda checked: checked.best_value)),
     _Column("best at", "right", 60, _number(lambda checked: checked.best_step)),
     _Column("onset", "right", 76, _number(lambda checked: checked.onset_step)),
     _Column("alarm", "right", 60, _number(lambda checked: checked.alarm_step)),
-    _Column("gap", "right", 110, _number(lambda checked: checked.gap.raw)),
+    _Column("gap", "right", 124, _number(lambda checked: checked.gap.raw)),
     _Column("step", "right", 0, _number(lambda checked: checked.step)),
     _Column("grew", "right", 80, lambda shown: Text(_ago(shown.run, shown.now), "bright_black")),
 )
@@ -209,7 +210,7 @@ def _urgency(run: FollowedRun) -> tuple[int, int, int, str]:
 def _waiting(look: Look | None) -> list[Text]:
     errors = look.result.errors if look else ()
     lines = [_line((f"{error.source}: {_flat(error.message)}", "bright_black")) for error in errors[:10]]
-    return [_line(("waiting for runs", "bold")), *lines]
+    return [_line(("reading the logs" if look is None else "waiting for runs", "bold")), *lines]
 
 
 def _legend(checked: CheckedRun) -> list[tuple[str, str]]:

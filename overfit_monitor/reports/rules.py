@@ -1,8 +1,16 @@
-"""What a run can fail on, by stable id, in a sentence: the first of its page in ``docs/findings``."""
+"""What a run can fail on, by stable id: in a sentence, and its page of ``docs/findings``, which the package has too."""
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
+from pathlib import Path
 from typing import Final
+
+# A link to another page leads nowhere outside the repository, and a title says the id, which stands there anyhow.
+_LINK: Final = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")
+_TITLE: Final = re.compile(r"\A# .*\n+")
+_MARKUP: Final = re.compile(r"\*\*|`")
 
 FINDINGS: Final[dict[str, str]] = {
     "confidence_overfitting": "The validation loss has risen, and accuracy has not fallen.",
@@ -44,3 +52,23 @@ OTHERS: Final[dict[str, str]] = {
 def described(id: str) -> str:
     """Return what a rule is about, in a sentence; that of another detector is told by its name."""
     return FINDINGS.get(id) or OTHERS.get(id) or f"{id.replace('_', ' ').capitalize()}."
+
+
+def page(id: str) -> str | None:
+    """Return the page of a finding as Markdown that stands by itself, None where it has none.
+
+    Args:
+        id: The finding.
+    """
+    if id not in FINDINGS:
+        return None
+    # In a checkout the pages are where they are written; a built package has a copy.
+    places = (files(__package__) / "findings", Path(__file__).parents[2] / "docs" / "findings")
+    found = (place / f"{id}.md" for place in places)
+    text = next((file.read_text(encoding="utf-8") for file in found if file.is_file()), None)
+    return None if text is None else _LINK.sub(r"\1", _TITLE.sub("", text))
+
+
+def plain(markdown: str) -> str:
+    """Return one of our pages as plain text."""
+    return _MARKUP.sub("", markdown)

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from overfit_monitor.records import Severity
 from overfit_monitor.reports.base import CheckedRun, CheckResult, View, flat
-from overfit_monitor.reports.rules import described
+from overfit_monitor.reports.rules import described, page, plain
 
 PACKAGE: Final = "overfit-monitor"
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -55,11 +55,17 @@ def _driver(results: list[dict[str, Any]]) -> dict[str, Any]:
                 "name": "".join(word.capitalize() for word in id.split("_")),
                 "shortDescription": {"text": id.replace("_", " ")},
                 "fullDescription": {"text": described(id)},
-                "help": {"text": f"{described(id)} More in docs/findings/{id}.md of {PACKAGE}."},
+                "help": _help(id),
             }
             for id in ids
         ],
     }
+
+
+def _help(id: str) -> dict[str, str]:
+    """Return the whole page of a finding, which GitHub shows beside each result."""
+    told = page(id)
+    return {"text": described(id)} if told is None else {"text": plain(told), "markdown": told}
 
 
 def _version() -> dict[str, str]:

@@ -12,7 +12,7 @@ from overfit_monitor.detectors import CATALOGUE
 from overfit_monitor.errors import UsageError
 from overfit_monitor.reports import github, json, junit, markdown, sarif
 from overfit_monitor.reports.base import EXIT_STATUS, CheckResult, View
-from overfit_monitor.reports.rules import FINDINGS, described
+from overfit_monitor.reports.rules import FINDINGS, described, page, plain
 
 from .results import BESIDE, BLIND, CHECK, CURVE, EMPTY, HOSTILE_CHECK, OVERFIT, many
 
@@ -91,6 +91,10 @@ def test_sarif():
     assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "runs/a"}
     (rule,) = run["tool"]["driver"]["rules"]
     assert rule["fullDescription"]["text"] == FINDINGS["overfitting"]
+    assert rule["help"]["markdown"].startswith("**What it means.** Validation has become worse than its own best")
+    assert "**What to do.** Keep the best step" in rule["help"]["markdown"]
+    assert "](../" not in rule["help"]["markdown"]
+    assert rule["help"]["text"].startswith("What it means. Validation has become worse than its own best")
     told = [note["message"]["text"] for note in run["invocations"][0]["toolExecutionNotifications"]]
     assert told == ["n: no validation metric was found", "x [31m .csv: line 1: the file is empty"]
     assert run["invocations"][0]["executionSuccessful"] is False
@@ -122,7 +126,10 @@ def test_every_finding_is_described_as_on_its_page():
     for id, sentence in FINDINGS.items():
         told = " ".join((pages / f"{id}.md").read_text(encoding="utf-8").split())
         assert f"**What it means.** {sentence}" in told
+        assert not re.search(r"\]\((?!https?:)", page(id)), "a link that leads nowhere"
+        assert not re.search(r"\*\*|`", plain(page(id)))
     assert described("head_of_mine") == "Head of mine."
+    assert page("head_of_mine") is page("../findings/overfitting") is None
 
 
 @ALL
