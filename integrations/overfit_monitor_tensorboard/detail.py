@@ -17,16 +17,17 @@ from overfit_monitor.errors import UsageError
 from overfit_monitor.readers.pairing import Names
 from overfit_monitor.view.shown import ShownRun
 from overfit_monitor_tensorboard.alerts import AlertState
-from overfit_monitor_tensorboard.events import event_files, read_folder
+from overfit_monitor_tensorboard.events import Folder, event_files, read_folder
 from overfit_monitor_tensorboard.grouping import Choice, Group, choose_curves
-from overfit_monitor_tensorboard.judging import drawn, judge, needed
+from overfit_monitor_tensorboard.judging import drawn, judge, needed, with_restarts
 from overfit_monitor_tensorboard.log import Log, Place, Points
+from overfit_monitor_tensorboard.pauses import pauses
 from overfit_monitor_tensorboard.table import Listing
 
 MOST_RUNS = 8
 MOST_LOOKED_THROUGH = 1 << 24  # bytes: a tenth of a second
 QUIET = 60.0  # seconds, well above the time between two reloads
-MOST_POINTS = 4_000_000  # of all runs kept: some 100 MB
+MOST_POINTS = 3_000_000  # of all runs kept: some 100 MB
 
 
 class Wish(NamedTuple):
@@ -74,7 +75,7 @@ class Details:
                     return known[1]
             shown = self._exact(found, wish, files) if wish.exact else self._sampled(place, found, listing, wish)
             if not wish.exact:
-                shown = _noted(shown, _lost(files, found, listing))
+                shown = _compared_with(files, shown, found, listing)
             shown = replace(shown, exact_possible=bool(files))
             self._keep(key, seen, shown)
         return shown
@@ -100,13 +101,17 @@ class Details:
         return judge(found, points, choice, state, sampled=sampled)
 
     def _exact(self, found: Group, wish: Wish, files: Mapping[str, list[Path]]) -> ShownRun:
-        folders = {folder: read_folder(paths) for folder, paths in files.items()}
+        folders = {folder: read_folder(paths, timed=True) for folder, paths in files.items()}
         state = next((folder.state for folder in folders.values() if folder.state is not None), None)
         choice = _choose(found, state, wish)
         points = {}
         for curve in [*needed(found, choice), *drawn(found)]:
-            logged = folders[curve.folder].curves.get(curve.tag) if curve.folder in folders else None
-            points[curve.label] = Points((), ()) if logged is None else Points(logged.steps, logged.values)
+            folder = folders.get(curve.folder)
+            logged = None if folder is None else folder.curves.get(curve.tag)
+            if folder is None or logged is None:
+                points[curve.label] = Points((), ())
+            else:
+                points[curve.label] = Points(logged.steps, logged.values, folder.times[curve.tag])
         shown = judge(found, points, choice, state, sampled=False, exact=True)
         return _noted(shown, [note for folder in folders.values() for note in folder.notes])
 
@@ -134,17 +139,25 @@ def _noted(shown: ShownRun, notes: Sequence[str]) -> ShownRun:
     return replace(shown, diagnosis=shown.diagnosis.model_copy(update=more)) if notes else shown
 
 
-def _lost(files: Mapping[str, list[Path]], found: Group, listing: Listing) -> list[str]:
-    """Return what TensorBoard does not show of a run since its loaders end at a damaged record without a word.
+def _compared_with(files: Mapping[str, list[Path]], shown: ShownRun, found: Group, listing: Listing) -> ShownRun:
+    """Return the run with what its files tell and TensorBoard does not: restarts, and what is behind a damage.
 
-    Small files that nobody has written to for a while are looked through: of others it is not known whether
-    TensorBoard is still behind.
+    Large files are not looked through for that; then a pause in the wall times is all there is to go by.
     """
     stats = [path.stat() for paths in files.values() for path in paths]
-    recent = time.time() - max((stat.st_mtime for stat in stats), default=0.0) < QUIET
-    if recent or sum(stat.st_size for stat in stats) > MOST_LOOKED_THROUGH:
-        return []
+    if not files or sum(stat.st_size for stat in stats) > MOST_LOOKED_THROUGH:
+        return shown if shown.curves.restarts else _noted(shown, pauses(shown.curves.val))
     folders = {folder: read_folder(paths) for folder, paths in files.items()}
+    val = next((curve for curve in found.curves if curve.label == shown.tags["val"]), None)
+    logged = folders[val.folder].curves.get(val.tag) if val is not None and val.folder in folders else None
+    shown = shown if logged is None else with_restarts(shown, logged.steps)
+    # Of what was written just now it is not known whether TensorBoard is still behind.
+    at_rest = time.time() - max(stat.st_mtime for stat in stats) >= QUIET
+    return _noted(shown, _lost(folders, found, listing)) if at_rest else shown
+
+
+def _lost(folders: Mapping[str, Folder], found: Group, listing: Listing) -> list[str]:
+    """Return what TensorBoard does not show of a run since its loaders end at a damaged record without a word."""
     damage = [note for folder in folders.values() for note in folder.notes]
     logged = {curve: folders[curve.folder].curves.get(curve.tag) for curve in found.curves if curve.folder in folders}
     behind = [c.label for c, p in logged.items() if p and p.steps[-1] > listing.ends[c.folder][c.tag].step]

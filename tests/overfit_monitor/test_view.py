@@ -22,6 +22,7 @@ from overfit_monitor.stats.rise import least_rise, measure_rise
 from overfit_monitor.view import rows
 from overfit_monitor.view.curves import curves_of
 from overfit_monitor.view.payload import compare, details, overview, row, series, show, shown_from_run, waiting_row
+from overfit_monitor.view.series import Clock
 from overfit_monitor.view.trace import _Bins, trace
 
 ROW = (
@@ -53,7 +54,7 @@ def judged(given, *, name="run", mode="min", **fields):
 
 @pytest.fixture(scope="module")
 def overfit():
-    return judged(observations(), times={i: 1e9 + i for i in range(120)})
+    return judged(observations(), times=Clock.of(range(120), [1e9 + i for i in range(120)]))
 
 
 def test_a_row_has_what_the_contract_names(overfit):
@@ -145,6 +146,20 @@ def test_a_restart_takes_the_place_of_what_was_there():
     kinds = {mark["kind"]: mark for mark in details(judged(first + again))["marks"]}
     assert kinds["restart"]["step"] == 5
     assert "from 9 to 5" in kinds["restart"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "times", "asked", "expected"),
+    [
+        ([0, 1, 2], [5.0, 6.0, 7.0], [0, 2], [5.0, 7.0]),
+        ([0, 1, 2, 1, 2], [5.0, 6.0, 7.0, 8.0, 9.0], [0, 1, 2], [5.0, 8.0, 9.0]),  # taken up again
+        ([4, 2], [5.0, 6.0], [2, 3, 4, 5], [6.0, None, 5.0, None]),
+        ([], [], [0], [None]),
+    ],
+)
+def test_when_a_step_was_logged(steps, times, asked, expected):
+    found = Clock.of(steps, times).at(np.array(asked))
+    assert [None if math.isnan(time) else time for time in found.tolist()] == expected
 
 
 def test_two_rows_an_epoch_are_no_restart():
