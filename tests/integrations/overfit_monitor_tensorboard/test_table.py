@@ -178,6 +178,18 @@ def test_the_first_answer_does_not_wait_for_verdicts(provider, backend, monkeypa
     assert [(row["pending"], row["verdict"]) for row in later["runs"]] == [(False, "overfitting")] * 3
 
 
+def test_what_was_logged_to_last_is_judged_first(provider, backend, monkeypatch):
+    monkeypatch.setattr(tables, "FIRST_BATCH", 1)
+    provider.log("b", [1.0], [0.5], first=40)
+    asked(backend)
+    assert provider.read == ["b", "a", "c"]  # one by itself, then the other two in one question
+    provider.read.clear()
+    for name in ("c", "a"):
+        provider.log(name, [1.0], [0.5], first=41)
+    asked(backend)
+    assert provider.read == ["a", "c"]
+
+
 def test_one_strange_run_does_not_take_the_others_along(backend, monkeypatch):
     whole = tables.judge
 
