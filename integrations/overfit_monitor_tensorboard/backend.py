@@ -100,7 +100,7 @@ class Backend:
         """Return runs as they are now; raises as `run` does."""
         listing = self._table(experiment).refresh(ctx)
         place = Place(ctx, experiment)
-        return [self._details.run(place, _find(listing, name), listing, wish) for name in names]
+        return self._details.runs(place, [_find(listing, name) for name in names], listing, wish)
 
     def _table(self, experiment: str) -> Table:
         with self._lock:

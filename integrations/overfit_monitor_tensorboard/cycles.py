@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any, Final, final
 
 import numpy as np
@@ -39,6 +40,7 @@ class Sample:
         value_at: Place of its value.
         form: How the value is read: ``<f4`` or ``<f8``.
         points: Where step and value go.
+        times: Where the wall time goes, None where nobody asks for it.
         crc: The CRC-32C of bytes.
     """
 
@@ -50,10 +52,11 @@ class Sample:
         value_at: int,
         form: str,
         points: Points,
+        times: array[float] | None,
         crc: Callable[[bytes], int],
     ) -> None:
         self.record = record
-        self.points = points
+        self._points, self._times = points, times
         self._value_at, self._form = value_at, form
         self._step = range(_STEP_AT, _STEP_AT + step_bytes)
         value = range(value_at, value_at + int(form[-1]))
@@ -61,11 +64,17 @@ class Sample:
         self._fixed = [(at, form, _at(record, at, form)) for start, end in fixed for at, form in _words(start, end)]
         self._blank, self._contributions = _contributions(record, (*_TIME, *self._step, *value), crc)
 
-    def read(self, rows: Rows) -> tuple[array[int], array[float], int]:
-        """Return steps and values of rows, and how many of them are as this record is."""
+    def alike(self, rows: Rows) -> int:
+        """Return how many rows are as this record is."""
         good = self._alike(rows) & (self._reckoned(rows) == _stored(rows))
-        count = len(rows) if good.all() else int(good.argmin())
-        return self._steps(rows[:count]), _column(rows[:count], self._value_at, self._form), count
+        return len(rows) if good.all() else int(good.argmin())
+
+    def take(self, rows: Rows) -> None:
+        """Take in rows, all of which are as this record is."""
+        self._points.steps.extend(self._steps(rows))
+        self._points.values.extend(_column(rows, self._value_at, self._form))
+        if self._times is not None:
+            self._times.extend(_column(rows, _TIME.start, "<f8"))
 
     def _alike(self, rows: Rows) -> Flags:
         """Return where everything but time, step, value and CRC is the same, and the step is as long."""
@@ -115,15 +124,13 @@ def may_come_round(step_bytes: int) -> bool:
 
 
 def _take(table: Rows, samples: Sequence[Sample]) -> int:
-    found, start, count = [], 0, len(table)
-    for sample in samples:
-        end = start + len(sample.record)
-        steps, values, count = sample.read(table[:count, start:end])
-        found.append((sample.points, steps, values))
-        start = end
-    for points, steps, values in found:
-        points.steps.extend(steps[:count])
-        points.values.extend(values[:count])
+    ends = list(accumulate(len(sample.record) for sample in samples))
+    columns = list(zip(samples, (0, *ends), ends, strict=False))
+    count = len(table)
+    for sample, start, end in columns:
+        count = sample.alike(table[:count, start:end])
+    for sample, start, end in columns:
+        sample.take(table[:count, start:end])
     return count
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, final
@@ -17,16 +16,17 @@ from overfit_monitor.errors import UsageError
 from overfit_monitor.readers.pairing import Names
 from overfit_monitor.view.shown import ShownRun
 from overfit_monitor_tensorboard.alerts import AlertState
-from overfit_monitor_tensorboard.events import event_files, read_folder
+from overfit_monitor_tensorboard.events import Folder, event_files, read_folder
 from overfit_monitor_tensorboard.grouping import Choice, Group, choose_curves
-from overfit_monitor_tensorboard.judging import drawn, judge, needed
+from overfit_monitor_tensorboard.judging import drawn, judge, needed, with_restarts
 from overfit_monitor_tensorboard.log import Log, Place, Points
+from overfit_monitor_tensorboard.pauses import pauses
 from overfit_monitor_tensorboard.table import Listing
 
-MOST_RUNS = 8
+MOST_RUNS = 64  # more than one comparison needs
 MOST_LOOKED_THROUGH = 1 << 24  # bytes: a tenth of a second
 QUIET = 60.0  # seconds, well above the time between two reloads
-MOST_POINTS = 4_000_000  # of all runs kept: some 100 MB
+MOST_POINTS = 3_000_000  # of all runs kept: some 100 MB
 
 
 class Wish(NamedTuple):
@@ -52,32 +52,31 @@ class Details:
         self._reading = threading.Lock()  # whole files are read one after the other
         self._kept: OrderedDict[Any, tuple[Any, ShownRun]] = OrderedDict()
 
-    def run(self, place: Place, found: Group, listing: Listing, wish: Wish) -> ShownRun:
-        """Return a run as it is now.
+    def runs(self, place: Place, wanted: Sequence[Group], listing: Listing, wish: Wish) -> list[ShownRun]:
+        """Return runs as they are now.
 
         Raises:
             tensorboard.errors.NotFoundError: Every point is wanted, and the files are not in a local folder.
-            tensorboard.errors.InvalidArgumentError: A named curve is not in the run.
+            tensorboard.errors.InvalidArgumentError: A named curve is not in a run.
         """
-        files = self._files(found)
-        if wish.exact and not files:
-            raise errors.NotFoundError("exact: the event files of this run are not in a local folder")
-        key = (place.experiment, found.name, wish)
-        seen: Any = (found, listing.record_of(found), tuple(listing.ends[c.folder][c.tag] for c in found.curves))
         if wish.exact:
-            seen = (found, _stamps(files))
-        with self._reading if wish.exact else nullcontext():
-            with self._lock:
-                known = self._kept.get(key)
-                if known is not None and known[0] == seen:
-                    self._kept.move_to_end(key)
-                    return known[1]
-            shown = self._exact(found, wish, files) if wish.exact else self._sampled(place, found, listing, wish)
-            if not wish.exact:
-                shown = _noted(shown, _lost(files, found, listing))
-            shown = replace(shown, exact_possible=bool(files))
-            self._keep(key, seen, shown)
-        return shown
+            return [self._exact(place, found, wish) for found in wanted]
+        seen = {found.name: listing.all_of(found) for found in wanted}
+        shown = {name: known for name, state in seen.items() if (known := self._kept_as(place, name, wish, state))}
+        for run in self._sampled(place, [found for found in wanted if found.name not in shown], listing, wish):
+            self._keep((place.experiment, run.name, wish), seen[run.name], run)
+            shown[run.name] = run
+        return [shown[found.name] for found in wanted]
+
+    def _kept_as(self, place: Place, name: str, wish: Wish, seen: Any) -> ShownRun | None:
+        """Return a run that was looked at before, None where it is not kept or has changed."""
+        key = (place.experiment, name, wish)
+        with self._lock:
+            known = self._kept.get(key)
+            if known is None or known[0] != seen:
+                return None
+            self._kept.move_to_end(key)
+            return known[1]
 
     def _keep(self, key: Any, seen: Any, shown: ShownRun) -> None:
         with self._lock:
@@ -89,26 +88,29 @@ class Details:
     def _points(self) -> int:
         return sum(2 * len(shown.curves.val) + len(shown.curves.train) for _, shown in self._kept.values())
 
-    def _sampled(self, place: Place, found: Group, listing: Listing, wish: Wish) -> ShownRun:
-        watched = bool(listing.record_of(found))
-        state = self._log.states(place, [found]).get(found.name) if watched else None
-        choice = _choose(found, state, wish)
-        curves = [*needed(found, choice), *drawn(found)]
-        read = self._log.points(place, curves)
-        points = {c.label: read[c.folder, c.tag] for c in curves if (c.folder, c.tag) in read}
-        sampled = any(len(series.steps) >= self._log.samples for series in points.values())
-        return judge(found, points, choice, state, sampled=sampled)
+    def _sampled(self, place: Place, wanted: Sequence[Group], listing: Listing, wish: Wish) -> Iterator[ShownRun]:
+        states = self._log.states(place, [found for found in wanted if listing.record_of(found)])
+        choices = [_choose(found, states.get(found.name), wish) for found in wanted]
+        curves = [[*needed(f, choice), *drawn(f)] for f, choice in zip(wanted, choices, strict=True)]
+        read = self._log.points(place, [curve for of_one in curves for curve in of_one])
+        for found, choice, of_one in zip(wanted, choices, curves, strict=True):
+            points = {c.label: read[c.folder, c.tag] for c in of_one if (c.folder, c.tag) in read}
+            sampled = any(len(series.steps) >= self._log.samples for series in points.values())
+            files = self._files(found)
+            shown = judge(found, points, choice, states.get(found.name), sampled=sampled, exact_possible=bool(files))
+            yield _compared_with(files, shown, found, listing)
 
-    def _exact(self, found: Group, wish: Wish, files: Mapping[str, list[Path]]) -> ShownRun:
-        folders = {folder: read_folder(paths) for folder, paths in files.items()}
-        state = next((folder.state for folder in folders.values() if folder.state is not None), None)
-        choice = _choose(found, state, wish)
-        points = {}
-        for curve in [*needed(found, choice), *drawn(found)]:
-            logged = folders[curve.folder].curves.get(curve.tag) if curve.folder in folders else None
-            points[curve.label] = Points((), ()) if logged is None else Points(logged.steps, logged.values)
-        shown = judge(found, points, choice, state, sampled=False, exact=True)
-        return _noted(shown, [note for folder in folders.values() for note in folder.notes])
+    def _exact(self, place: Place, found: Group, wish: Wish) -> ShownRun:
+        files = self._files(found)
+        if not files:
+            raise errors.NotFoundError("exact: the event files of this run are not in a local folder")
+        with self._reading:
+            seen = found, _stamps(files)
+            shown = self._kept_as(place, found.name, wish, seen)
+            if shown is None:
+                shown = _of_files(found, wish, files)
+                self._keep((place.experiment, found.name, wish), seen, shown)
+        return shown
 
     def _files(self, found: Group) -> dict[str, list[Path]]:
         """Return the event files of a run by folder; the folders' names are TensorBoard's, and below the log folder."""
@@ -119,6 +121,23 @@ class Details:
         ]
         files = {name: event_files(self._logdir / name) for name in inside if (self._logdir / name).is_dir()}
         return {name: paths for name, paths in files.items() if paths}
+
+
+def _of_files(found: Group, wish: Wish, files: Mapping[str, list[Path]]) -> ShownRun:
+    """Return a run with every point of its files."""
+    folders = {folder: read_folder(paths, timed=True) for folder, paths in files.items()}
+    state = next((folder.state for folder in folders.values() if folder.state is not None), None)
+    choice = _choose(found, state, wish)
+    points = {}
+    for curve in [*needed(found, choice), *drawn(found)]:
+        folder = folders.get(curve.folder)
+        logged = None if folder is None else folder.curves.get(curve.tag)
+        if folder is None or logged is None:
+            points[curve.label] = Points((), ())
+        else:
+            points[curve.label] = Points(logged.steps, logged.values, folder.times[curve.tag])
+    shown = judge(found, points, choice, state, sampled=False, exact=True, exact_possible=True)
+    return _noted(shown, [note for folder in folders.values() for note in folder.notes])
 
 
 def _choose(found: Group, state: AlertState | None, wish: Wish) -> Choice:
@@ -134,17 +153,25 @@ def _noted(shown: ShownRun, notes: Sequence[str]) -> ShownRun:
     return replace(shown, diagnosis=shown.diagnosis.model_copy(update=more)) if notes else shown
 
 
-def _lost(files: Mapping[str, list[Path]], found: Group, listing: Listing) -> list[str]:
-    """Return what TensorBoard does not show of a run since its loaders end at a damaged record without a word.
+def _compared_with(files: Mapping[str, list[Path]], shown: ShownRun, found: Group, listing: Listing) -> ShownRun:
+    """Return the run with what its files tell and TensorBoard does not: restarts, and what is behind a damage.
 
-    Small files that nobody has written to for a while are looked through: of others it is not known whether
-    TensorBoard is still behind.
+    Large files are not looked through for that; then a pause in the wall times is all there is to go by.
     """
     stats = [path.stat() for paths in files.values() for path in paths]
-    recent = time.time() - max((stat.st_mtime for stat in stats), default=0.0) < QUIET
-    if recent or sum(stat.st_size for stat in stats) > MOST_LOOKED_THROUGH:
-        return []
+    if not files or sum(stat.st_size for stat in stats) > MOST_LOOKED_THROUGH:
+        return shown if shown.curves.restarts else _noted(shown, pauses(shown.curves.val))
     folders = {folder: read_folder(paths) for folder, paths in files.items()}
+    val = next((curve for curve in found.curves if curve.label == shown.tags["val"]), None)
+    logged = folders[val.folder].curves.get(val.tag) if val is not None and val.folder in folders else None
+    shown = shown if logged is None else with_restarts(shown, logged.steps)
+    # Of what was written just now it is not known whether TensorBoard is still behind.
+    at_rest = time.time() - max(stat.st_mtime for stat in stats) >= QUIET
+    return _noted(shown, _lost(folders, found, listing)) if at_rest else shown
+
+
+def _lost(folders: Mapping[str, Folder], found: Group, listing: Listing) -> list[str]:
+    """Return what TensorBoard does not show of a run since its loaders end at a damaged record without a word."""
     damage = [note for folder in folders.values() for note in folder.notes]
     logged = {curve: folders[curve.folder].curves.get(curve.tag) for curve in found.curves if curve.folder in folders}
     behind = [c.label for c, p in logged.items() if p and p.steps[-1] > listing.ends[c.folder][c.tag].step]

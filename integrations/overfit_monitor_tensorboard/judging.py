@@ -6,7 +6,7 @@ The engine is `overfit_monitor.Monitor`, the same as live and in the command lin
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.monitor import Monitor
 from overfit_monitor.readers.pairing import Place, is_rate, merge
 from overfit_monitor.records import Diagnosis, MetricChoice, NotJudged
+from overfit_monitor.view.series import Clock
 from overfit_monitor.view.series import Curve as Drawn
 from overfit_monitor.view.shown import FALSE_ALARM_RATE, ShownRun, show
 from overfit_monitor_tensorboard.alerts import AlertState
@@ -78,7 +79,16 @@ def judge(
         **_recorded(state),
         **told,
     )
-    return replace(shown, curves=replace(shown.curves, restarts=_restarts(points.get(shown.tags["val"] or ""))))
+    seen = points.get(shown.tags["val"] or "")
+    return shown if seen is None else with_restarts(shown, seen.steps)
+
+
+def with_restarts(shown: ShownRun, logged: Sequence[int]) -> ShownRun:
+    """Return the run with the restarts that the steps of its validation curve tell, in the order of the log."""
+    steps = np.array(logged, dtype=np.int64)
+    back = np.flatnonzero(steps[1:] < steps[:-1])
+    restarts = tuple(zip(steps[back + 1].tolist(), steps[back].tolist(), strict=True))
+    return replace(shown, curves=replace(shown.curves, restarts=restarts))
 
 
 def _recorded(state: AlertState | None) -> dict[str, Any]:
@@ -93,12 +103,14 @@ def _label(metrics: MetricChoice, places: Mapping[str, Place], split: str) -> st
     return next((label for label, p in places.items() if (p.split, p.metric) == (split, name)), None)
 
 
-def _times(points: Mapping[str, Points], choice: Choice) -> dict[int, float] | None:
+def _times(points: Mapping[str, Points], choice: Choice) -> Clock | None:
     """Return when each step was logged, by the validation curve where it has the step."""
     ordered = sorted(choice.places.items(), key=lambda item: item[1].split)  # train before val
     known = [points[label] for label, _ in ordered if label in points and len(points[label].times)]
-    times = {step: time for found in known for step, time in zip(found.steps, found.times, strict=True)}
-    return times or None
+    if not known:
+        return None
+    known = [found for found in known[:-1] if found.steps != known[-1].steps] + known[-1:]
+    return Clock.of(np.concatenate([p.steps for p in known]), np.concatenate([p.times for p in known]))
 
 
 def _more(group: Group, points: Mapping[str, Points]) -> dict[str, Drawn]:
@@ -114,12 +126,6 @@ def _curve(points: Points) -> Drawn:
     kept = np.append(steps[:-1] < np.minimum.accumulate(steps[:0:-1])[::-1], True) if len(steps) else steps == 0
     times = np.array(points.times, dtype=np.float64)[kept] if len(points.times) else None
     return Drawn(steps[kept], np.array(points.values, dtype=np.float64)[kept], times)
-
-
-def _restarts(points: Points | None) -> tuple[tuple[int, int], ...]:
-    steps = np.array(points.steps if points else [], dtype=np.int64)
-    back = np.flatnonzero(steps[1:] < steps[:-1])
-    return tuple(zip(steps[back + 1].tolist(), steps[back].tolist(), strict=True))
 
 
 def _not_judged(reason: str, choice: Choice) -> Diagnosis:

@@ -7,6 +7,7 @@ it is known again by its bytes, all of which must be the same but those of time,
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, final
 
@@ -27,6 +28,7 @@ _DTYPE: Final = 0x08
 _FORMS: Final = {1: "<f4", 2: "<f8"}  # DT_FLOAT, DT_DOUBLE
 _STRUCTS: Final = {"<f4": "<f", "<f8": "<d"}
 _AFTER_TIME: Final = 9
+_WALL_TIME: Final = struct.Struct("<d").unpack_from
 _TRIED: Final = 256  # records after which it is looked whether they come round
 _MOST_SHAPES: Final = 1 << 16
 
@@ -44,6 +46,7 @@ class Shape(NamedTuple):
         add_value: Takes the value.
         form: How the value is read.
         points: Where step and value go.
+        times: Where the wall time goes, None where nobody asks for it.
     """
 
     length: int
@@ -55,6 +58,7 @@ class Shape(NamedTuple):
     add_value: Callable[[float], None]
     form: str
     points: Points
+    times: array[float] | None
 
 
 @final
@@ -70,13 +74,14 @@ class KnownScalars:
         self._shapes: dict[bytes, Shape] = {}
         self._lengths: dict[bytes, int] = {}
 
-    def learn(self, payload: bytes, value: float, points: Points) -> None:
+    def learn(self, payload: bytes, value: float, points: Points, times: array[float] | None = None) -> None:
         """Remember how a record with a single scalar is made, if it is made in a usual way.
 
         Args:
             payload: The record.
             value: The scalar in it.
             points: Where its step and value went.
+            times: Where its wall time went, None where nobody asks for it.
         """
         try:
             summary = payload[_body_at(payload)[1] :]
@@ -100,6 +105,7 @@ class KnownScalars:
             points.values.append,
             form,
             points,
+            times,
         )
 
     def skip(self, content: Bytes, offset: int) -> int:
@@ -158,6 +164,8 @@ class KnownScalars:
                 return at, False
             shape[5](step)
             shape[6](shape[4](payload, body + shape[2])[0])
+            if shape[9] is not None:
+                shape[9].append(_WALL_TIME(payload, 1)[0])
             taken.append((at, shape))
             at = end + CRC_BYTES
         return at, True
@@ -186,6 +194,7 @@ def _rounds(data: bytes, at: int, taken: Sequence[tuple[int, Shape]]) -> int:
                 value_at=HEADER_BYTES + body + shape.value_at,
                 form=shape.form,
                 points=shape.points,
+                times=shape.times,
                 crc=crc32c(),
             )
         )

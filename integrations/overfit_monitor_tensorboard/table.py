@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import Any, NamedTuple, final
 
 from overfit_monitor.records import Diagnosis, NotJudged
@@ -27,7 +28,8 @@ logger = logging.getLogger(__name__)
 
 MOST_ROWS = 2000
 MOST_REMOVED = 10_000
-BATCH = 8
+FIRST_BATCH = 8  # so that the first verdicts are there at once
+BATCH = 32  # a question costs TensorBoard's default loader some 45 ms, whatever is asked for
 
 
 class Listing(NamedTuple):
@@ -93,7 +95,7 @@ class Table:
         self._removed: list[tuple[int, str]] = []
         self._forgotten = 0  # removals up to this version are no longer known
         self._version = 0
-        self._queue: dict[str, None] = {}
+        self._queue: dict[str, float] = {}  # what is to be judged, with its last wall time
         self._listing: Listing | None = None
         self._worker: threading.Thread | None = None
         self._shape: tuple[Any, dict[str, Group]] = ((), {})
@@ -154,7 +156,7 @@ class Table:
         if entry.taken is not None and entry.taken == listing.all_of(found):
             return
         if entry.curves is None or entry.ends != listing.ends_of(entry.curves):
-            self._queue[name] = None
+            self._queue[name] = listing.last_of(found).time
 
     def _remove(self, name: str) -> None:
         del self._entries[name]
@@ -184,9 +186,10 @@ class Table:
             self._worker.start()
 
     def _work(self, ctx: Any) -> None:
-        place = Place(ctx, self._experiment)
+        place, size = Place(ctx, self._experiment), FIRST_BATCH
         try:
-            while batch := self._take(BATCH):
+            while batch := self._take(size):
+                size = min(2 * size, BATCH)
                 try:
                     self._judge(place, batch)
                 except Exception as error:  # a provider that fails must not end the thread before the others are told
@@ -202,9 +205,9 @@ class Table:
                 self._changed.notify_all()
 
     def _take(self, most: int) -> list[Group]:
-        """Return the next runs to judge; with the last of them the worker ends."""
+        """Return the next runs to judge, those logged to last; with the last of them the worker ends."""
         with self._changed:
-            names = list(self._queue)[:most]
+            names = nlargest(most, self._queue, key=self._queue.__getitem__)
             for name in names:
                 del self._queue[name]
             if not names:

@@ -8,10 +8,11 @@ from typing import Any
 
 from overfit_monitor import comparison
 from overfit_monitor.view.rows import row
-from overfit_monitor.view.series import plain
+from overfit_monitor.view.series import MOST_POINTS, plain
 from overfit_monitor.view.shown import ShownRun
 
-MOST_RUNS = 20
+MOST_RUNS = 50
+POINTS = 14_000  # of all curves: half a megabyte
 
 
 def compare(runs: Iterable[ShownRun]) -> dict[str, Any]:
@@ -25,10 +26,11 @@ def compare(runs: Iterable[ShownRun]) -> dict[str, Any]:
     given = sorted(runs, key=_by_value)
     metrics = [run.measured.metric for run in given if run.measured.value is not None]
     common = max(metrics, key=metrics.count, default=None)
+    most = min(MOST_POINTS, POINTS // (3 * max(1, len(given))))
     ordered = sorted(given, key=lambda run: run.measured.value is None or run.measured.metric != common)
     return {
         "schema_version": 1,
-        "runs": [row(run) | {"series": _curves(run), "applied": _applied(run)} for run in ordered],
+        "runs": [row(run) | {"series": _curves(run, most), "applied": _applied(run)} for run in ordered],
         "comparisons": [_pair(ordered[0], other) for other in ordered[1:]],
     }
 
@@ -39,8 +41,9 @@ def _pair(base: ShownRun, other: ShownRun) -> dict[str, Any]:
     return {"base": base.name, "other": other.name} | content
 
 
-def _curves(run: ShownRun) -> dict[str, Any]:
-    return {"val": run.curves.val.plain(), "train": run.curves.train.plain()}
+def _curves(run: ShownRun, most: int) -> dict[str, Any]:
+    curves = {"val": run.curves.val, "train": run.curves.train, "gap": run.curves.gap(run.diagnosis.metrics.mode)}
+    return {name: curve.plain(most) for name, curve in curves.items()}
 
 
 def _applied(run: ShownRun) -> list[Any]:

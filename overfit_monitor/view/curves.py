@@ -12,7 +12,7 @@ import numpy as np
 
 from overfit_monitor.columns import Column, Columns, columns_of, rising
 from overfit_monitor.records import MetricChoice, Observation
-from overfit_monitor.view.series import NOTHING, Array, Curve
+from overfit_monitor.view.series import NOTHING, Array, Clock, Curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,10 @@ class _Column:
         self.rows.append(row)
         return before if before is not None and before > step else None
 
-    def curve(self, times: Mapping[int, float] | None, place: int = 0) -> Curve:
+    def curve(self, times: Clock | None, place: int = 0) -> Curve:
         """Return one of the columns as a curve."""
         steps = np.array(self.steps, dtype=np.int64)
-        known = None if times is None else np.array([times.get(step, math.nan) for step in self.steps])
-        return Curve(steps, self.column(place), known)
+        return Curve(steps, self.column(place), None if times is None else times.at(steps))
 
     def column(self, place: int) -> Array:
         return np.array([row[place] for row in self.rows], dtype=np.float64)
@@ -81,7 +80,7 @@ def curves_of(
     observations: Iterable[Observation],
     metrics: MetricChoice,
     *,
-    times: Mapping[int, float] | None = None,
+    times: Clock | None = None,
     more: Mapping[str, Curve] | None = None,
 ) -> RunCurves:
     """Return the curves of a run, restarts evened out as the analyzer does.
@@ -89,7 +88,7 @@ def curves_of(
     Args:
         observations: What was logged, in the order in which it was logged.
         metrics: What is compared with what.
-        times: Wall time by step, None where unknown.
+        times: Wall times of steps, None where unknown.
         more: Curves that are not in the observations, by the name of their attribute; they go before those that are.
     """
     columns = columns_of(observations)
@@ -134,10 +133,10 @@ def _with(curves: RunCurves, more: Mapping[str, Curve] | None) -> RunCurves:
     return replace(curves, **other)
 
 
-def _of_columns(columns: Columns, metrics: MetricChoice, times: Mapping[int, float] | None) -> RunCurves:
+def _of_columns(columns: Columns, metrics: MetricChoice, times: Clock | None) -> RunCurves:
     """Return the curves of a log that is there as columns, without one object a row."""
     steps = np.array(columns.steps, dtype=np.int64)
-    known = None if times is None else np.array([times.get(step, math.nan) for step in columns.steps])
+    known = None if times is None else times.at(steps)
     val, train, rate = (
         NOTHING if column is None else _cells(Curve(steps, _numbers(column), known), column)
         for column in (columns.val.get(metrics.val or ""), columns.train.get(metrics.train or ""), columns.rate)

@@ -54,6 +54,31 @@ class Curve(NamedTuple):
 NOTHING = Curve.of([])
 
 
+class Clock(NamedTuple):
+    """When steps were logged: steps that rise, and wall times in seconds since 1970."""
+
+    steps: Steps
+    times: Array
+
+    @classmethod
+    def of(cls, steps: npt.ArrayLike, times: npt.ArrayLike) -> Clock:
+        """Return the clock of steps in any order; of one that comes again the last time counts."""
+        known, at = np.array(steps, dtype=np.int64), np.array(times, dtype=np.float64)
+        if not (known[1:] > known[:-1]).all():
+            order = np.argsort(known, kind="stable")
+            order = order[np.append(np.diff(known[order]) > 0, True)[: len(order)]]
+            known, at = known[order], at[order]
+        return cls(known, at)
+
+    def at(self, steps: Steps) -> Array:
+        """Return the wall times of steps, NaN where they are not known."""
+        if np.array_equal(self.steps, steps):
+            return self.times
+        place = np.searchsorted(self.steps, steps)
+        there = np.append(self.steps, 0)[place] == steps
+        return np.where(there & (place < len(self.steps)), np.append(self.times, math.nan)[place], math.nan)
+
+
 def between(steps: Steps, first: int | None, last: int | None) -> slice:
     """Return where rising steps lie between two, both included; None leaves an end open."""
     begin = 0 if first is None else int(np.searchsorted(steps, first, "left"))

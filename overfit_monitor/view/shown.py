@@ -12,7 +12,7 @@ from overfit_monitor.example_tables import ExampleTables
 from overfit_monitor.readers.base import Run
 from overfit_monitor.records import AppliedChange, Diagnosis, Finding, Observation, StopDecision
 from overfit_monitor.view.curves import RunCurves, curves_of
-from overfit_monitor.view.series import Curve
+from overfit_monitor.view.series import Clock, Curve
 
 FALSE_ALARM_RATE = float(MonitorConfig.model_fields["false_alarm_rate"].default)
 
@@ -63,7 +63,7 @@ def show(
     diagnosis: Diagnosis,
     observations: Sequence[Observation],
     *,
-    times: Mapping[int, float] | None = None,
+    times: Clock | None = None,
     more: Mapping[str, Curve] | None = None,
     **fields: Any,
 ) -> ShownRun:
@@ -73,7 +73,7 @@ def show(
         name: Name of the run.
         diagnosis: What the analyzer says of it.
         observations: What it was judged by, in the order in which it was logged.
-        times: Wall time by step, None where unknown.
+        times: Wall times of steps, None where unknown.
         more: Curves that are not in the observations; see `overfit_monitor.view.curves.curves_of`.
         **fields: The other attributes of `ShownRun`.
     """

@@ -20,8 +20,10 @@ from overfit_monitor.stats.binned import BinnedCurve
 from overfit_monitor.stats.limits import limit_for
 from overfit_monitor.stats.rise import least_rise, measure_rise
 from overfit_monitor.view import rows
-from overfit_monitor.view.curves import curves_of
+from overfit_monitor.view.curves import RunCurves, curves_of
 from overfit_monitor.view.payload import compare, details, overview, row, series, show, shown_from_run, waiting_row
+from overfit_monitor.view.series import Clock, Curve
+from overfit_monitor.view.shown import ShownRun
 from overfit_monitor.view.trace import _Bins, trace
 
 ROW = (
@@ -53,7 +55,7 @@ def judged(given, *, name="run", mode="min", **fields):
 
 @pytest.fixture(scope="module")
 def overfit():
-    return judged(observations(), times={i: 1e9 + i for i in range(120)})
+    return judged(observations(), times=Clock.of(range(120), [1e9 + i for i in range(120)]))
 
 
 def test_a_row_has_what_the_contract_names(overfit):
@@ -145,6 +147,20 @@ def test_a_restart_takes_the_place_of_what_was_there():
     kinds = {mark["kind"]: mark for mark in details(judged(first + again))["marks"]}
     assert kinds["restart"]["step"] == 5
     assert "from 9 to 5" in kinds["restart"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "times", "asked", "expected"),
+    [
+        ([0, 1, 2], [5.0, 6.0, 7.0], [0, 2], [5.0, 7.0]),
+        ([0, 1, 2, 1, 2], [5.0, 6.0, 7.0, 8.0, 9.0], [0, 1, 2], [5.0, 8.0, 9.0]),  # taken up again
+        ([4, 2], [5.0, 6.0], [2, 3, 4, 5], [6.0, None, 5.0, None]),
+        ([], [], [0], [None]),
+    ],
+)
+def test_when_a_step_was_logged(steps, times, asked, expected):
+    found = Clock.of(steps, times).at(np.array(asked))
+    assert [None if math.isnan(time) else time for time in found.tolist()] == expected
 
 
 def test_two_rows_an_epoch_are_no_restart():
@@ -325,12 +341,26 @@ class TestCompare:
         assert only["relative"] == pytest.approx(expected / good.diagnosis.best_value)
         assert only["sure"] is True
         assert only["reason"]
-        assert {"val", "train"} <= set(found["runs"][0]["series"])
+        series = found["runs"][0]["series"]
+        gap = [b - a for a, b in zip(series["train"]["values"], series["val"]["values"], strict=True)]
+        assert series["gap"]["values"] == pytest.approx(gap, abs=1e-6)
         assert set(ROW.split()) < set(found["runs"][0])
 
     def test_the_same_run_twice_is_not_surely_another(self):
         (only,) = compare([judged(observations()), judged(observations(), name="again")])["comparisons"]
         assert (only["difference"], only["sure"]) == (0.0, False)
+
+    @pytest.mark.parametrize(("runs", "most"), [(2, 2000), (3, 1555), (50, 93)])
+    def test_many_long_runs_are_half_a_megabyte(self, runs, most):
+        n = 3000
+        values = [math.exp(-i / 900) + 0.123456789 * math.sin(i) for i in range(n)]
+        curve = Curve.of(list(enumerate(values)), [1.7e9 + 1.234567 * i for i in range(n)])
+        curves = RunCurves(train=curve, val=curve, train_at_val=np.array(values))
+        found = compare([ShownRun(f"run{i}", Diagnosis(verdict="healthy"), curves) for i in range(runs)])
+        sizes = {len(series["steps"]) for run in found["runs"] for series in run["series"].values()}
+        assert max(sizes) <= most
+        assert min(sizes) > 0.45 * most
+        assert len(json.dumps(found)) < 600_000
 
     def test_what_cannot_be_compared_comes_last_with_the_reason(self):
         other = [Observation(step=o.step, val={"error": 0.0}) for o in observations()]

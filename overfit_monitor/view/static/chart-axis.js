@@ -61,6 +61,18 @@ export function axisOf(kind, clock) {
 }
 
 /**
+ * An axis of places that are reckoned already, as where each run has a clock of its own.
+ * @param {Kind} kind
+ * @returns {Axis}
+ */
+export function bareAxis(kind) {
+  const plain = (/** @type {number} */ x) => x;
+  const format = { step, relative: span, wall }[kind];
+  const increments = { step: WHOLE_STEPS, relative: SPANS, wall: null }[kind];
+  return { kind, place: plain, stepAt: plain, format, increments, clock: { steps: [], times: [] } };
+}
+
+/**
  * Linear between the neighbours that are known; beyond them, as at the nearest two.
  * @param {number} x
  * @param {number[]} xs Not falling.

@@ -155,7 +155,7 @@ export function createControls(router, { reset, live }) {
  * @param {Record<string, string>} options
  * @param {(option: string) => void} choose
  */
-function choice(name, options, choose) {
+export function choice(name, options, choose) {
   const buttons = Object.entries(options).map(([option, label]) =>
     h("button", { type: "button", "data-option": option, click: () => choose(option) }, label),
   );

@@ -11,7 +11,8 @@ import { curveName } from "./format.js";
  * @typedef {{steps: number[], low: (number | null)[], high: (number | null)[]}} Band
  * @typedef {{
  *   id: string, title: string, note: string, curves: Curve[], band: Band | null, height: number, fill: string | null,
- * }} Plot `fill` is the curve over zero whose area is tinted.
+ *   first?: string,
+ * }} Plot `fill` is the curve over zero whose area is tinted; `first` the one that stands out of too many to name.
  */
 
 const LIMIT = {
@@ -211,8 +212,9 @@ export function aligned(curves, place, weight) {
     return column;
   };
   const raw = curves.map(({ columns }) => spread(columns, columns.values));
+  const nothing = new Array(steps.length).fill(undefined);
   const smooth = curves.map(({ columns, smooths }) =>
-    weight > 0 && smooths ? spread(columns, smoothed(columns.values, weight)) : steps.map(() => undefined),
+    weight > 0 && smooths ? spread(columns, smoothed(columns.values, weight)) : nothing,
   );
   return [steps.map(place), ...raw, ...smooth];
 }

@@ -1,5 +1,6 @@
 /** What is drawn of several runs: one colour and one dash for each, validation strong and train fainter. */
 
+import { axisOf, clockOf, hasTimes } from "./chart-axis.js";
 import { runName } from "./format.js";
 
 /**
@@ -11,44 +12,52 @@ import { runName } from "./format.js";
 // One after the other, so that two runs of like colours differ in their dashes.
 const DASHES = [undefined, [9, 4], [2, 3], [9, 3, 2, 3], [5, 2]];
 const LONGEST = 12;
-// From here on curves may have been thinned to their extremes, whose difference is no gap.
-const MAYBE_THINNED = 1000;
+// As many as can be named in one chart, and told apart without help.
+export const MOST_NAMED = 10;
 
 /** @param {number} place Of the run among those that were chosen. */
 export const inkOf = (place) => `--run-${place % 10}`;
 
-/** @param {number} place */
-export const dashOf = (place) => DASHES[place % DASHES.length];
+/** @param {number} place Fifty places differ in colour or dash. */
+export const dashOf = (place) => DASHES[(place + Math.floor(place / 10)) % DASHES.length];
+
+/** @param {ComparedRun[]} runs Whether all that is drawn can be drawn over the time. */
+export function allTimed(runs) {
+  const drawn = runs.filter(({ series }) => series.val.steps.length + series.train.steps.length > 0);
+  return drawn.length > 0 && drawn.every((run) => hasTimes(clockOf(run)));
+}
 
 /**
- * @param {ComparedRun[]} runs
+ * @param {ComparedRun[]} runs The best first.
  * @param {(run: string) => number} place
  * @param {boolean} withTrain
+ * @param {import("./chart-axis.js").Kind} kind
  * @returns {Plot[]}
  */
-export function comparedPlots(runs, place, withTrain) {
-  const curves = runs.flatMap((run) => {
-    const own = { smooths: true, dash: dashOf(place(run.run)) };
-    const [ink, label] = [inkOf(place(run.run)), runName(run.run)];
-    const train = { ...own, id: `train ${run.run}`, ink: `${ink}-soft`, short: "", label: `${label}, train`, width: 1.2 };
-    const val = { ...own, id: `val ${run.run}`, ink, short: shortened(label), label, width: 2 };
-    return [...(withTrain ? [{ ...train, columns: run.series.train }] : []), { ...val, columns: run.series.val }];
+export function comparedPlots(runs, place, withTrain, kind = "step") {
+  const few = runs.length <= MOST_NAMED;
+  const drawn = runs.map((run) => {
+    const { place: at } = axisOf(kind, clockOf(run));
+    const over = (/** @type {import("./contract.js").Curve} */ curve) => ({ steps: curve.steps.map(at), values: curve.values });
+    const ink = inkOf(place(run.run));
+    const label = runName(run.run);
+    const own = { smooths: true, dash: dashOf(place(run.run)), ink, short: shortened(label), label };
+    const { train, val, gap } = run.series;
+    return {
+      train: { ...own, id: `train ${run.run}`, ink: `${ink}-soft`, short: "", label: `${label}, train`, width: 1.2, columns: over(train) },
+      val: { ...own, id: `val ${run.run}`, width: few ? 2 : 1.5, columns: over(val) },
+      gap: { ...own, id: `gap ${run.run}`, width: few ? 1.6 : 1.2, columns: over(gap) },
+    };
   });
-  const gaps = runs.map((run) => ({
-    id: `gap ${run.run}`,
-    ink: inkOf(place(run.run)),
-    dash: dashOf(place(run.run)),
-    short: shortened(runName(run.run)),
-    label: runName(run.run),
-    width: 1.6,
-    smooths: true,
-    columns: gapOf(run),
-  }));
+  const curves = drawn.flatMap(({ train, val }) => (withTrain ? [train, val] : [val]));
+  const gaps = drawn.map(({ gap }) => gap);
   const higher = runs.some((run) => run.metrics.mode === "max");
   const both = { band: null, fill: null };
+  const first = (/** @type {string} */ split) => (few ? {} : { first: `${split} ${runs[0].run}` });
   return [
     {
       ...both,
+      ...first("val"),
       id: "losses",
       title: "Validation",
       note: `${higher ? "higher" : "lower"} is better${withTrain ? "; train is thinner" : ""}`,
@@ -57,6 +66,7 @@ export function comparedPlots(runs, place, withTrain) {
     },
     {
       ...both,
+      ...first("gap"),
       id: "gap",
       title: "Generalization gap",
       note: higher ? "train minus validation" : "validation minus train",
@@ -68,23 +78,6 @@ export function comparedPlots(runs, place, withTrain) {
 
 /** @param {{columns: {values: (number | null)[]}}} curve */
 const isDrawable = ({ columns }) => columns.values.some((value) => value !== null);
-
-/**
- * Validation against the newest train value that was known then.
- * @param {ComparedRun} run
- */
-function gapOf({ series: { train, val }, metrics }) {
-  const empty = { steps: [], values: [] };
-  if (!train.steps.length || Math.max(train.steps.length, val.steps.length) >= MAYBE_THINNED) return empty;
-  const sign = metrics.mode === "max" ? -1 : 1;
-  let i = -1;
-  const values = val.steps.map((step, j) => {
-    while (i + 1 < train.steps.length && train.steps[i + 1] <= step) i += 1;
-    const [newest, value] = [i < 0 ? null : train.values[i], val.values[j]];
-    return newest === null || value === null ? null : sign * (value - newest);
-  });
-  return { steps: val.steps, values };
-}
 
 /**
  * The end of a long name, which is what tells runs of one sweep apart.

@@ -8,6 +8,9 @@ import { number, percent, runName, sentence, step, words } from "./format.js";
  * @typedef {import("./contract.js").Pairing} Pairing
  */
 
+const MOST_LISTED = 5;
+const MANY = 5;
+
 /**
  * The comparison of two runs, turned so that `base` comes first.
  * @param {Comparison} comparison
@@ -41,14 +44,14 @@ export function summary(comparison) {
   const at = `its best validation value is ${number(best.best_value)} at step ${step(best.best_step)}`;
   const left = unknown.length ? ` ${listed(unknown.map(({ run }) => run))} cannot be compared with it.` : "";
   if (!open.length) {
-    const worse = sure.map(({ run, pair }) => `${runName(run)} is ${amount(pair)} worse`).join(", ");
-    return { headline: `${name} generalizes best, by more than noise.`, rest: `${sentence(at)}; ${worse}.${left}` };
+    const worse = some(sure.map(({ run, pair }) => `${runName(run)} is ${amount(pair)} worse`), ", ");
+    return { headline: `${name} generalizes best, by more than noise.`, rest: `${sentence(at)}; ${worse}.${left}${each(others)}` };
   }
   const close = listed(open.map(({ run }) => run));
   const clear = sure.length ? ` It is better than ${listed(sure.map(({ run }) => run))} by more than noise.` : "";
   return {
     headline: `${name} is ahead, but not by more than noise.`,
-    rest: `${sentence(at)}. ${close} ${open.length > 1 ? "are" : "is"} not told apart from it.${clear}${left}`,
+    rest: `${sentence(at)}. ${close} ${open.length > 1 ? "are" : "is"} not told apart from it.${clear}${left}${each(others)}`,
   };
 }
 
@@ -74,9 +77,22 @@ export function certainty(pair) {
 
 /** @param {string[]} runs */
 function listed(runs) {
-  const names = runs.map(runName);
-  return names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0];
+  return some(runs.map(runName), " and ");
 }
+
+/**
+ * A few by name and the rest by number.
+ * @param {string[]} texts
+ * @param {string} last What stands before the last one.
+ */
+function some(texts, last) {
+  if (texts.length > MOST_LISTED) return `${texts.slice(0, MOST_LISTED - 1).join(", ")} and ${texts.length - MOST_LISTED + 1} others`;
+  return texts.length > 1 ? `${texts.slice(0, -1).join(", ")}${last}${texts.at(-1)}` : texts[0];
+}
+
+/** @param {ComparedRun[]} others What is not said of one pair, and has to be of many. */
+const each = (others) =>
+  others.length < MANY ? "" : " Every run is held against the best by itself: of 20 that are as good, one is called worse all the same.";
 
 /**
  * What was changed in each run while it trained, and its best values before and after.

@@ -1,15 +1,17 @@
 /** Several runs beside each other: which generalizes better, by how much, and is that more than noise. */
 
-import { axisOf } from "./chart-axis.js";
+import { axisOf, bareAxis, clockOf, KINDS } from "./chart-axis.js";
 import { explanation } from "./chart-card.js";
-import { isPositive, spread } from "./chart-controls.js";
-import { comparedPlots, dashOf, inkOf } from "./compare-data.js";
+import { choice, isPositive, spread } from "./chart-controls.js";
+import { allTimed, comparedPlots, dashOf, inkOf, MOST_NAMED } from "./compare-data.js";
+import { pointedAt, readout, toldAt } from "./compare-hover.js";
 import { keyPressed } from "./compare-keys.js";
-import { changesTable, comparedTable, swatch } from "./compare-table.js";
+import { changesTable, comparedTable } from "./compare-table.js";
 import { between, certainty, changesOf, summary } from "./compare-words.js";
 import { h, section } from "./dom.js";
 import { saveJson, savePicture, saveTable } from "./download.js";
 import { number, runName, step } from "./format.js";
+import { MOST_COMPARED } from "./overview.js";
 import { createPanel } from "./panel.js";
 import { joined, parted } from "./router.js";
 import { createTooltip } from "./tooltip.js";
@@ -22,7 +24,7 @@ import { createTooltip } from "./tooltip.js";
 const MOST_WITH_TRAIN = 4;
 const WIDE_SPREAD = 50;
 const NEAR = 5;
-const STEPS = axisOf("step", { steps: [], times: [] });
+const AXES = { step: bareAxis("step"), relative: bareAxis("relative"), wall: bareAxis("wall") };
 
 /**
  * @param {import("./shell.js").Context & {comparison: Comparison}} context
@@ -32,6 +34,7 @@ export function createCompare({ router, feed, comparison }) {
   let shown = comparison;
   /** @type {Map<string, Panel>} */
   const panels = new Map();
+  const axes = choice("X axis", KINDS, (kind) => router.change({ axis: kind === "step" ? null : kind, from: null, to: null }, { push: false }));
   const title = h("h1", { tabindex: -1 }, "Compare");
   const verdict = h("div", { class: "compare-summary", role: "status" });
   const picker = /** @type {HTMLSelectElement} */ (h("select", { "aria-label": "Add a run", change: added }));
@@ -39,11 +42,11 @@ export function createCompare({ router, feed, comparison }) {
   const train = h("button", { type: "button", class: "plain small", click: () => toggle("curves", "all", "val", withTrain()) }, "Train curves");
   const back = h("button", { type: "button", class: "plain small", click: reset }, "Reset zoom");
   const hint = h("span", { class: "quiet hint" }, "Drag to zoom");
-  const controls = h("div", { class: "controls", role: "group", "aria-label": "How the curves are drawn" }, scale, train, h("span", { class: "push" }), hint, back);
+  const controls = h("div", { class: "controls", role: "group", "aria-label": "How the curves are drawn" }, axes.element, scale, train, h("span", { class: "push" }), hint, back);
   const charts = h("div", { class: "panels" });
   const said = h("p", { class: "unseen", role: "status" });
   const none = h("p", { class: "quiet" }, "There is no finite value to show.");
-  const tables = h("div", { class: "compare-tables" });
+  const tables = h("div", { class: "compare-tables", mouseover: rowEntered, mouseleave: rowLeft, focusin: rowEntered, focusout: rowLeft });
   const curves = h("section", { class: "compare-charts", "aria-label": "Curves" }, controls, none, charts, said);
   const element = h("article", { class: "compare-view" }, h("div", { class: "crumb" }, title, picker), verdict, curves, tables);
   const tooltip = createTooltip(charts);
@@ -52,6 +55,12 @@ export function createCompare({ router, feed, comparison }) {
   const chosen = () => parted(router.state().runs);
   const place = (/** @type {string} */ run) => Math.max(0, chosen().indexOf(run));
   const withTrain = () => (router.state().curves ?? (shown.runs.length <= MOST_WITH_TRAIN ? "all" : "val")) === "all";
+
+  /** @returns {import("./chart-axis.js").Kind} */
+  function kind() {
+    const { axis = "step" } = router.state();
+    return axis in AXES && allTimed(shown.runs) ? /** @type {import("./chart-axis.js").Kind} */ (axis) : "step";
+  }
 
   function isLog() {
     const plots = comparedPlots(shown.runs, place, false);
@@ -64,16 +73,20 @@ export function createCompare({ router, feed, comparison }) {
     const { from, to, hide: hidden } = router.state();
     const [low, high] = [Number(from), Number(to)];
     const range = from && to && high > low ? /** @type {[number, number]} */ ([low, high]) : null;
-    const marks = shown.runs.flatMap((run) =>
-      changesOf(run).map((change) => ({ kind: "applied", step: change.step ?? 0, to_step: null, title: runName(run.run), text: change.what })),
-    );
+    const marks = shown.runs.flatMap((run) => {
+      const { place: at } = axisOf(kind(), clockOf(run));
+      return changesOf(run).map((change) => ({ kind: "applied", step: at(change.step ?? 0), to_step: null, title: runName(run.run), text: change.what }));
+    });
     const marked = { marks, range: null, onset: null };
-    return { axis: STEPS, log: isLog(), weight: 0, hidden: new Set(parted(hidden)), range, marked };
+    return { axis: AXES[kind()], log: isLog(), weight: 0, hidden: new Set(parted(hidden)), range, marked };
   }
 
   function draw() {
-    const plots = comparedPlots(shown.runs, place, withTrain());
+    const plots = comparedPlots(shown.runs, place, withTrain(), kind());
     const own = look();
+    curves.classList.toggle("crowded", shown.runs.length > MOST_NAMED);
+    axes.element.hidden = !allTimed(shown.runs);
+    axes.show(kind());
     for (const [id, panel] of panels) {
       if (plots.some((plot) => plot.id === id)) continue;
       panel.close();
@@ -90,7 +103,7 @@ export function createCompare({ router, feed, comparison }) {
         panels.set(plot.id, made);
         charts.append(made.element);
       }
-      panels.get(plot.id)?.label(`${plot.title} of ${plot.curves.length} curves over the steps. The table below has the values.`);
+      panels.get(plot.id)?.label(`${plot.title} of ${plot.curves.length} curves over the ${kind() === "step" ? "steps" : "time"}. The table below has the values.`);
     }
     none.hidden = plots.length > 0 || shown.runs.length === 0;
     controls.hidden = plots.length === 0;
@@ -106,7 +119,7 @@ export function createCompare({ router, feed, comparison }) {
     const names = chosen();
     const rest = feed.rows().filter((row) => !names.includes(row.run) && row.verdict !== null);
     picker.replaceChildren(h("option", { value: "" }, "Add a run …"), ...rest.map((row) => h("option", { value: row.run }, runName(row.run))));
-    picker.hidden = rest.length === 0;
+    picker.hidden = rest.length === 0 || names.length >= MOST_COMPARED;
   }
 
   function fill() {
@@ -175,7 +188,8 @@ export function createCompare({ router, feed, comparison }) {
    * @param {number} to
    */
   function select(from, to) {
-    router.change({ from: String(Math.round(from)), to: String(Math.round(to)) }, { push: false });
+    const exact = (/** @type {number} */ x) => String(kind() === "step" ? Math.round(x) : Number(x.toPrecision(13)));
+    router.change({ from: exact(from), to: exact(to) }, { push: false });
   }
 
   /**
@@ -187,30 +201,37 @@ export function createCompare({ router, feed, comparison }) {
       if (other !== panel) other.follow(left);
       other.readout(left < 0 ? null : other.chart?.cursor.idxs);
     }
-    if (left < 0 || panel.chart?.cursor.idx == null) return tooltip.hide();
-    const values = panel.valuesAt(panel.chart.cursor.idxs);
-    const told = new Map(panel.plot.curves.map((curve, i) => [curve.id, values[i]]));
+    if (left < 0 || panel.chart?.cursor.idx == null) {
+      light(null);
+      return tooltip.hide();
+    }
+    const splits = panel.plot.id === "gap" ? ["gap"] : withTrain() ? ["val", "train"] : ["val"];
+    const told = toldAt(panel, shown.runs.map(({ run }) => run), splits);
+    const pointed = pointedAt(told);
+    light(shown.runs.length > MOST_WITH_TRAIN ? pointed : null); // of a few all others are wanted beside it
     const { marks } = look().marked;
     const near = marks.filter((mark) => Math.abs(panel.chart.valToPos(mark.step, "x") - left) <= NEAR);
     const [own, over] = [charts.getBoundingClientRect(), panel.chart.over.getBoundingClientRect()];
-    const at = h("b", {}, `Step ${step(panel.chart.data[0][panel.chart.cursor.idx])}`);
-    tooltip.show(over.left - own.left + left, over.top - own.top + 8, h("p", { class: "card-title" }, at), readout(panel.plot.id, told), near.length > 0 && explanation(near));
+    const at = h("b", {}, placeNamed(panel.chart.data[0][panel.chart.cursor.idx]));
+    const values = readout(told, splits, { place, pointed });
+    tooltip.show(over.left - own.left + left, over.top - own.top + 8, h("p", { class: "card-title" }, at), values, near.length > 0 && explanation(near));
   }
 
-  /**
-   * @param {string} plot
-   * @param {Map<string, number | null | undefined>} told By curve; undefined where nothing was logged.
-   */
-  function readout(plot, told) {
-    const splits = plot === "gap" ? ["gap"] : withTrain() ? ["val", "train"] : ["val"];
-    const cell = (/** @type {number | null | undefined} */ value) => h("td", {}, value === undefined ? "" : value === null ? "NaN" : number(value));
-    const rows = shown.runs.flatMap(({ run }) => {
-      const values = splits.map((split) => told.get(`${split} ${run}`));
-      if (values.every((value) => value === undefined)) return [];
-      return [h("tr", {}, h("th", {}, swatch(place(run)), runName(run)), ...values.map(cell))];
-    });
-    const names = splits.map((split) => h("th", {}, { val: "validation", train: "train", gap: "gap" }[split] ?? ""));
-    return h("table", { class: "compare-card" }, h("thead", {}, h("tr", {}, h("th", {}), ...names)), h("tbody", {}, ...rows));
+  /** @param {number} x */
+  const placeNamed = (x) => (kind() === "step" ? `Step ${step(x)}` : AXES[kind()].format(x));
+
+  /** @param {string | null} run Whose curves are drawn strongly; null for all. */
+  function light(run) {
+    for (const panel of panels.values()) panel.light(run === null ? null : new Set(["val", "train", "gap"].map((split) => `${split} ${run}`)));
+  }
+
+  /** @param {Event} event */
+  function rowEntered(event) {
+    light(/** @type {Element} */ (event.target).closest("tr")?.dataset.run ?? null);
+  }
+
+  function rowLeft() {
+    light(null);
   }
 
   /**
@@ -221,7 +242,7 @@ export function createCompare({ router, feed, comparison }) {
   function read(panel, at) {
     const values = panel.plot.curves.map((curve, i) => [curve.label, panel.chart.data[i + 1][at]]);
     const known = values.filter(([, value]) => value !== undefined).map(([label, value]) => `${label} ${value === null ? "NaN" : number(value)}`);
-    said.textContent = `Step ${step(panel.chart.data[0][at])}: ${known.join(", ")}`;
+    said.textContent = `${placeNamed(panel.chart.data[0][at])}: ${known.join(", ")}`;
   }
 
   function save() {

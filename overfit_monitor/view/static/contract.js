@@ -57,7 +57,7 @@
  * }} RunDetail
  * @typedef {{series: SeriesOfRun, band: Band | null, limit: Limit | null}} RunPart
  *
- * @typedef {RunRow & {series: {val: Curve, train: Curve}, applied?: AppliedChange[]}} ComparedRun
+ * @typedef {RunRow & {series: {val: Curve, train: Curve, gap: Curve}, applied?: AppliedChange[]}} ComparedRun
  * @typedef {{
  *   base: string, other: string, difference: number | null, relative: number | null,
  *   standard_error: number | null, sure: boolean | null, reason: string | null,

@@ -18,8 +18,8 @@ import { icon, PENDING, VERDICT_NAMES, verdictLabel } from "./verdict.js";
 // As style/overview.css has it.
 const ROW_HEIGHT = 50;
 const TYPING_MS = 250;
-// As many as can be told apart in one chart.
-export const MOST_COMPARED = 10;
+// As many as the server compares.
+export const MOST_COMPARED = 50;
 
 /**
  * @param {import("./shell.js").Context} context
@@ -40,7 +40,8 @@ export function createOverview({ feed, router }) {
   const notice = h("div", {});
   const body = h("tbody", { click: clicked, change: ticked, focusin: visited });
   const heads = COLUMNS.map(headCell);
-  const check = h("th", { scope: "col", class: "col-check" }, h("span", { class: "unseen" }, "Compare"));
+  const every = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox", "aria-label": `Compare all runs shown, ${MOST_COMPARED} at most`, title: "Choose all that are shown", change: chooseShown }));
+  const check = h("th", { scope: "col", class: "col-check" }, h("label", {}, every));
   const table = h(
     "table",
     { class: "runs" },
@@ -106,6 +107,12 @@ export function createOverview({ feed, router }) {
     const all = names.includes(run) ? names.filter((name) => name !== run) : [...names, run];
     if (all.length <= MOST_COMPARED) change({ runs: joined(all) }, { push: false });
     else draw(); // puts the tick back
+  }
+
+  function chooseShown() {
+    const names = shown.slice(0, MOST_COMPARED).map(({ run }) => run);
+    const rest = chosen().filter((name) => !names.includes(name));
+    change({ runs: joined(every.checked ? [...names, ...rest].slice(0, MOST_COMPARED) : rest) }, { push: false });
   }
 
   /** @param {Event} event */
@@ -180,10 +187,12 @@ export function createOverview({ feed, router }) {
     const text = shown.length < all.length ? `${shown.length} of ${counted(all.length, "run")}` : "";
     if (status.textContent !== text) status.textContent = text;
     choice.replaceChildren(...choiceOf(chosen().filter((name) => feed.row(name))));
+    const picked = new Set(chosen());
+    every.checked = shown.length > 0 && shown.slice(0, MOST_COMPARED).every(({ run }) => picked.has(run));
+    every.indeterminate = !every.checked && shown.some(({ run }) => picked.has(run));
     for (const box of body.querySelectorAll("input")) {
-      const run = box.closest("tr")?.dataset.run ?? "";
-      box.checked = chosen().includes(run);
-      box.disabled = !box.checked && chosen().length >= MOST_COMPARED;
+      box.checked = picked.has(box.closest("tr")?.dataset.run ?? "");
+      box.disabled = !box.checked && picked.size >= MOST_COMPARED;
       box.closest("tr")?.classList.toggle("chosen", box.checked);
     }
   }

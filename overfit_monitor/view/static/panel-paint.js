@@ -5,7 +5,8 @@ import { paintMarks } from "./markers.js";
 /**
  * @typedef {{
  *   plot: import("./chart-data.js").Plot, look: import("./panel.js").Look, palette: Record<string, string>,
- * }} Scene
+ *   lit?: Set<string> | null,
+ * }} Scene `lit` are the curves that are drawn strongly, where others are not.
  */
 
 export const FONT = 'Roboto, "Helvetica Neue", Arial, sans-serif';
@@ -190,12 +191,13 @@ function paintBroken(u, ctx, { plot, look, palette }) {
  * @param {any} u
  * @param {Scene} scene
  */
-function nameEnds(u, { plot, look, palette }) {
+function nameEnds(u, { plot, look, palette, lit }) {
   const { ctx, bbox } = u;
   const ratio = devicePixelRatio;
   const lowest = bbox.top + bbox.height;
   const labels = plot.curves.flatMap((curve, i) => {
-    if (look.hidden.has(curve.id)) return [];
+    if (look.hidden.has(curve.id) || !curve.short) return [];
+    if (lit ? !lit.has(curve.id) : plot.first !== undefined && plot.first !== curve.id) return [];
     const column = u.data[look.weight > 0 && curve.smooths ? plot.curves.length + i + 1 : i + 1];
     const at = column.findLastIndex(
       (/** @type {unknown} */ value, /** @type {number} */ j) =>

@@ -28,6 +28,9 @@ const Uplot = /** @type {any} */ (UPlot);
 const AXIS_WIDTH = 62;
 const FEW_POINTS = 25;
 const DENSE = 800;
+const BEHIND = 0.3;
+const CROWDED = 0.55;
+const FAINT = 0.18;
 const BAND = "band";
 const KEYS = "Arrow keys read out the points, plus and minus zoom, Escape shows the whole run.";
 
@@ -43,6 +46,8 @@ export function createPanel(plot, look, on) {
   let chart = null;
   /** @type {Record<string, string>} */
   let palette = {};
+  /** @type {Set<string> | null} */
+  let lit = null;
   const note = h("span", { class: "quiet" }, plot.note);
   const legend = h("div", { class: "legend", role: "group", "aria-label": `${plot.title}: curves` });
   const save = h(
@@ -145,7 +150,7 @@ export function createPanel(plot, look, on) {
 
   /** @param {any} u */
   function drawn(u) {
-    paintAbove(u, { plot: shown, look: seen, palette });
+    paintAbove(u, { plot: shown, look: seen, palette, lit });
     on.drawn?.(u, shown);
   }
 
@@ -171,13 +176,20 @@ export function createPanel(plot, look, on) {
       show: isShown(curve.id),
       stroke: palette[curve.ink],
       width: behind ? 1 : curve.width,
-      alpha: behind ? 0.3 : 1,
+      alpha: strength(curve),
       // Of a dense, jagged line dashes would leave dots.
       dash: behind || curve.columns.steps.length > DENSE ? undefined : curve.dash,
       points: { show: curve.columns.steps.length <= FEW_POINTS && !behind, dash: [], size: 5 },
       ...(curve.stepped ? { paths: Uplot.paths.stepped({ align: 1 }) } : {}),
       ...(curve.id === shown.fill && !behind ? { fill: palette["--gap-fill"], fillTo: 0 } : {}),
     };
+  }
+
+  /** @param {import("./chart-data.js").Curve} curve How strongly it is drawn. */
+  function strength(curve) {
+    const own = seen.weight > 0 && curve.smooths ? BEHIND : 1;
+    if (lit) return lit.has(curve.id) ? own : FAINT;
+    return shown.first === undefined || shown.first === curve.id ? own : own * CROWDED;
   }
 
   /** @param {import("./chart-data.js").Curve} curve */
@@ -269,6 +281,14 @@ export function createPanel(plot, look, on) {
       if (known) return chart.setScale("x", { min: chart.data[0][0], max: chart.data[0].at(-1) });
       chart.setData(columns(), true);
       readout(null);
+    },
+    /** @param {Set<string> | null} curves Those to draw strongly, and all others faintly; null for all alike. */
+    light(curves) {
+      if (String([...(lit ?? [])]) === String([...(curves ?? [])])) return;
+      lit = curves;
+      if (!chart) return;
+      shown.curves.forEach((curve, i) => (chart.series[i + 1].alpha = strength(curve)));
+      chart.redraw(false);
     },
     /** @param {number} left Where the cursor of another chart is, negative for nowhere. */
     follow: (left) => chart?.setCursor({ left, top: 10 }, false, false),

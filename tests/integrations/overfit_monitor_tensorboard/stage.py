@@ -105,7 +105,9 @@ def compared(rows: list[dict[str, Any]], applied: dict[str, list[dict[str, Any]]
         train, val = curves(item["verdict"], item["seed"])
         steps = list(range(EVALUATIONS))
         times = [1.7e9 + 30.0 * step for step in steps]
-        both = {"train": train, "val": val if item["val_tag"] else []}
+        known = [(a, b) for a, b in zip(train, val, strict=True)] if item["val_tag"] else []
+        gap = [None if a is None or b is None else b - a for a, b in known]
+        both = {"train": train, "val": val if item["val_tag"] else [], "gap": gap}
         series = {
             name: {"steps": steps[: len(values)], "values": values, "times": times[: len(values)]}
             for name, values in both.items()

@@ -7,6 +7,7 @@ import pytest
 from werkzeug.test import Client
 
 from overfit_monitor import Monitor
+from overfit_monitor_tensorboard import detail
 from overfit_monitor_tensorboard.events import EventReader
 from overfit_monitor_tensorboard.writer import event_sink
 
@@ -230,6 +231,35 @@ def test_a_sample_is_called_one_and_exact_reads_all(logs, serve, tmp_path):
     assert (whole["sampled"], whole["exact"], whole["exact_possible"]) == (False, True, True)
     assert whole["series"]["val"]["steps"] == list(range(1500))
     assert whole["series"]["val"]["values"][1498] == 9.0
+
+
+def test_exact_has_the_wall_times_of_the_log(corpus, serve):
+    client = serve(corpus)
+    for run in ("tags", "keras", "watched"):
+        sample, whole = details(client, run)["series"], details(client, run, exact="true")["series"]
+        assert whole["val"]["times"] == sample["val"]["times"], run
+        assert whole["train"]["times"] == sample["train"]["times"], run
+
+
+def test_a_restart_is_marked_on_both_loaders_where_the_files_are_local(corpus, serve):
+    """The rust loader has forgotten what was before it."""
+    client = serve(corpus)
+    for wish in ({}, {"exact": "true"}):
+        answer = details(client, "restarted", **wish)
+        assert [(m["kind"], m["step"]) for m in answer["marks"] if m["kind"] == "restart"] == [("restart", 5)]
+        assert answer["series"]["val"]["times"] == [1000.0 + i for i in range(5)] + [5000.0 + i for i in range(45)]
+        assert not answer["diagnosis"]["notes"]
+
+
+def test_a_restart_that_cannot_be_seen_is_told_as_the_pause_that_it_is(corpus, serve, loader, monkeypatch):
+    monkeypatch.setattr(detail, "MOST_LOOKED_THROUGH", 0)
+    answer = details(serve(corpus), "restarted")
+    kinds = [mark["kind"] for mark in answer["marks"]]
+    if loader == "python":
+        assert ("restart" in kinds, answer["diagnosis"]["notes"]) == (True, [])
+    else:
+        assert "restart" not in kinds
+        assert answer["diagnosis"]["notes"][0].startswith("Between steps 4 and 5 1.1 h passed, 1 s a step is usual")
 
 
 def test_all_points_where_the_user_asks_tensorboard_for_all(logs, serve, tmp_path):

@@ -342,6 +342,79 @@ def test_comparison_zooms_into_the_address(open_page: Callable[..., Any]) -> Non
     assert "from=" not in page.evaluate("location.hash")
 
 
+def test_comparison_over_the_time(stage: made.Stage, open_page: Callable[..., Any]) -> None:
+    change = {"id": "dropout", "step": 20, "before": {"p": 0.0}, "after": {"p": 0.5}, "undone_step": None}
+    stage.applied = {"digits/dropout": [change]}
+    page = open_page("#page=compare&runs=digits/all,digits/dropout&curves=val")
+    page.get_by_role("button", name="Relative time").click()
+    assert "axis=relative" in page.evaluate("location.hash")
+    chart = page.locator("[data-plot=losses] .plot")
+    chart.focus()
+    page.keyboard.press("End")
+    said = page.locator(".compare-charts [role=status]")
+    expect(said).to_contain_text("29 min 30 s: ")  # 59 steps of half a minute
+    page.keyboard.press("+")
+    page.wait_for_function("/from=[\\d.]+&to=1770/.test(location.hash)")
+    page.get_by_role("button", name="Wall time").click()
+    assert "from=" not in page.evaluate("location.hash")
+    box = page.locator(".u-over").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 20 / 59, box["y"] + 50)
+    expect(page.locator(".tooltip .card-title").first).to_contain_text("Nov 2023")
+    expect(page.locator(".tooltip")).to_contain_text("Dropout: p 0 → 0.5")
+    shoot(page, "compare-time")
+
+
+def test_time_is_not_offered_where_a_run_has_none(open_page: Callable[..., Any]) -> None:
+    def timeless(route: Any) -> None:
+        answer = route.fetch().json()
+        answer["runs"][0]["series"] = {n: c | {"times": None} for n, c in answer["runs"][0]["series"].items()}
+        route.fulfill(json=answer)
+
+    page = open_page()
+    page.route("**/compare*", timeless)
+    page.evaluate("location.hash = '#page=compare&runs=digits/all,digits/dropout&axis=wall'")
+    page.locator(".u-over").first.hover()
+    expect(page.locator(".tooltip .card-title").first).to_contain_text("Step ")
+    expect(page.get_by_role("button", name="Wall time")).to_be_hidden()
+
+
+def test_fifty_runs_are_compared_and_told_apart(stage: made.Stage, open_page: Callable[..., Any]) -> None:
+    names = [f"sweep/{i:02}" for i in range(60)]
+    stage.show(*(made.row(name, KINDS[i % 4], i) for i, name in enumerate(names)))
+    page = open_page("#sort=run")
+    page.get_by_label("Compare all runs shown").check()
+    expect(page.locator(".chosen-runs")).to_contain_text("50 runs chosen")
+    page.evaluate("scrollTo(0, 1e6)")
+    expect(page.get_by_label("Compare sweep/50", exact=True)).to_be_disabled()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    rows = page.locator("table.compared").first.locator("tbody tr")
+    expect(rows).to_have_count(50)
+    assert len(page.locator(".compare-summary").inner_text()) < 700
+    assert "of 20 that are as good, one is called worse all the same" in page.locator(".compare-summary").inner_text()
+    signs = rows.locator(".run-swatch").evaluate_all("signs => signs.map(sign => sign.style.background)")
+    assert len(set(signs)) == 50
+    expect(page.locator("[data-plot=losses] .legend")).to_be_hidden()
+    expect(page.get_by_label("Add a run")).to_be_hidden()
+    before = picture(page)
+    rows.nth(30).hover()
+    page.wait_for_function("before => document.querySelector('canvas').toDataURL() !== before", arg=before)
+    page.mouse.move(5, 5)
+    page.wait_for_function("before => document.querySelector('canvas').toDataURL() === before", arg=before)
+    page.evaluate("scrollTo(0, 0)")
+    shoot(page, "compare-fifty")
+    box = page.locator(".u-over").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.7)
+    expect(page.locator(".tooltip tbody tr")).to_have_count(8)
+    expect(page.locator(".tooltip")).to_contain_text("8 nearest of 50")
+    expect(page.locator(".tooltip .pointed")).to_have_count(1)
+    shoot(page, "compare-pointed")
+
+
+def picture(page: Any) -> str:
+    """Return what the first chart looks like."""
+    return str(page.locator("canvas").first.evaluate("canvas => canvas.toDataURL()"))
+
+
 def test_comparison_is_read_and_zoomed_by_keyboard(open_page: Callable[..., Any]) -> None:
     page = open_page("#page=compare&runs=digits/all,digits/dropout&curves=val")
     page.locator(".u-over").first.wait_for()

@@ -57,23 +57,28 @@ def read(path, *, fast):
     with pytest.MonkeyPatch.context() as patch:
         if not fast:
             patch.setattr(scalars.KnownScalars, "skip", lambda self, content, offset: offset)
-        folder = read_folder([path])
-    return {tag: list(points) for tag, points in folder.curves.items()}, folder.notes
+        folder, timed = read_folder([path]), read_folder([path], timed=True)
+    assert repr(timed.curves) == repr(folder.curves)
+    assert folder.times == {}
+    times = {tag: list(found) for tag, found in timed.times.items()}
+    return {tag: list(points) for tag, points in folder.curves.items()}, folder.notes, times
 
 
 def check(path, content):
     path.write_bytes(content)
     fast, slow = read(path, fast=True), read(path, fast=False)
     assert repr(fast) == repr(slow)  # NaN is like itself here
-    return fast
+    return fast[:2]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("steps", [range(700), range(-3, 300), range(2**40, 2**40 + 300)], ids=str)
 def test_every_kind_of_record(kind, steps, tmp_path):
-    curves, notes = check(tmp_path / "events.out.tfevents.1", log([kind], steps, [0.0, 0.5, -2.0, 7.0]))
+    path = tmp_path / "events.out.tfevents.1"
+    curves, notes = check(path, log([kind], steps, [0.0, 0.5, -2.0, 7.0]))
     assert notes == []
     assert [[step for step, _ in points] for points in curves.values()] == [list(steps)]
+    assert list(map(list, read_folder([path], timed=True).times.values())) == [[1e9 + i for i in range(len(steps))]]
 
 
 def test_rounds_of_several_tags_over_the_edge_of_a_piece(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("tensorboard")
 
+from overfit_monitor_tensorboard import detail
 from overfit_monitor_tensorboard import table as tables
 from overfit_monitor_tensorboard.alerts import AlertState, encode
 from overfit_monitor_tensorboard.backend import Backend
@@ -178,6 +179,18 @@ def test_the_first_answer_does_not_wait_for_verdicts(provider, backend, monkeypa
     assert [(row["pending"], row["verdict"]) for row in later["runs"]] == [(False, "overfitting")] * 3
 
 
+def test_what_was_logged_to_last_is_judged_first(provider, backend, monkeypatch):
+    monkeypatch.setattr(tables, "FIRST_BATCH", 1)
+    provider.log("b", [1.0], [0.5], first=40)
+    asked(backend)
+    assert provider.read == ["b", "a", "c"]  # one by itself, then the other two in one question
+    provider.read.clear()
+    for name in ("c", "a"):
+        provider.log(name, [1.0], [0.5], first=41)
+    asked(backend)
+    assert provider.read == ["a", "c"]
+
+
 def test_one_strange_run_does_not_take_the_others_along(backend, monkeypatch):
     whole = tables.judge
 
@@ -238,11 +251,26 @@ def test_nothing_grows_over_reloads(provider, backend):
     assert (table._queue, table._removed, table._worker) == ({}, [], None)
 
 
-def test_few_runs_are_kept_in_full(provider, backend):
+def test_few_runs_are_kept_in_full(provider, backend, monkeypatch):
+    monkeypatch.setattr(detail, "MOST_RUNS", 8)
     for i in range(20):
         provider.log(f"run{i}", RISING)
         backend.run(None, "", f"run{i}", Wish())
     assert len(backend._details._kept) == 8
+
+
+def test_runs_beside_each_other_are_read_in_one_question_and_judged_once(provider, backend):
+    asked(backend)
+    provider.read.clear()
+    questions, whole = [], provider.read_scalars
+    provider.read_scalars = lambda *args, **options: questions.append(options) or whole(*args, **options)
+    before = backend.compare(None, "", ["a", "c", "b"])
+    assert (len(questions), provider.read) == (1, ["a", "b", "c"])
+    assert backend.compare(None, "", ["a", "c", "b"]) == before
+    provider.log("b", [1.0], [0.5], first=40)
+    backend.compare(None, "", ["a", "c", "b"])
+    assert provider.read[3:].count("b") >= 1
+    assert [options["run_tag_filter"].runs for options in questions[1:]] == [{"b"}] * (len(questions) - 1)
 
 
 def test_a_run_in_full_is_judged_once(provider, backend, monkeypatch):
