@@ -93,7 +93,7 @@ def _shown(options: argparse.Namespace, errors: list[Unjudged]) -> Iterator[Show
 
 
 def _judged(run: Run, policies: Policies) -> ShownRun:
-    from overfit_monitor.check import columns_of, diagnose_run
+    from overfit_monitor.examination import columns_of, diagnose_run
     from overfit_monitor.view.payload import shown_from_run
 
     diagnosis = diagnose_run(run, policies.of(run.name).settings)
