@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from overfit_monitor.advised import advised
 from overfit_monitor.analyzer import Analyzer, as_observation
 from overfit_monitor.columns import columns_of
 from overfit_monitor.config import MonitorConfig
@@ -18,21 +19,18 @@ from overfit_monitor.example_tables import ExampleNames, ExampleTables, example_
 from overfit_monitor.facts import Facts
 from overfit_monitor.guard import Guard
 from overfit_monitor.outlets import Outlets
-from overfit_monitor.plotting import Curves
 from overfit_monitor.records import (
     AppliedChange,
     Diagnosis,
     Finding,
     NotJudged,
     Observation,
-    Recommendation,
     Report,
 )
 from overfit_monitor.sampler import Sampler
 from overfit_monitor.sinks import Sink
 
 _STILL_TRAINED = "nothing is judged from here on"
-_NOTHING_TO_CHANGE = ("healthy", "inconclusive")
 _UNNAMED = "examples are told by their place"
 
 
@@ -159,12 +157,7 @@ class Monitor:
     @property
     def diagnosis(self) -> Diagnosis:
         """The diagnosis now, recommendations included."""
-        diagnosis = self._analyzer.diagnosis(self.facts)
-        diagnosis._curves = Curves(self._analyzer.history)
-        told: dict[str, Any] = {"run": self.name, "recommendations": _advise(diagnosis, self.facts)}
-        if self.facts.changes:
-            told["notes"] = (*diagnosis.notes, *map(str, self.facts.changes))
-        return diagnosis.model_copy(update=told)
+        return advised(self._analyzer, self.facts, self.name)
 
     @property
     def should_stop(self) -> bool:
@@ -362,14 +355,6 @@ class Monitor:
 
     def _now_raised(self) -> frozenset[tuple[str, int | None]]:
         return _raised(self._analyzer.findings(self.facts))
-
-
-def _advise(diagnosis: Diagnosis, facts: Facts) -> tuple[Recommendation, ...]:
-    if not diagnosis.findings and diagnosis.verdict in _NOTHING_TO_CHANGE:
-        return ()  # a rule speaks against a finding or a verdict, so none of them need be loaded
-    from overfit_monitor.advice import advise
-
-    return advise(diagnosis, facts)
 
 
 def _name(name: object) -> str | None:

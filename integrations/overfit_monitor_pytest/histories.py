@@ -9,8 +9,8 @@ from itertools import zip_longest
 from os import PathLike, fspath
 from typing import Any, NamedTuple, final
 
-from overfit_monitor.check import diagnose_run
 from overfit_monitor.errors import UnreadableError, UsageError
+from overfit_monitor.examination import diagnose_run
 from overfit_monitor.facts import Facts
 from overfit_monitor.facts_file import completed
 from overfit_monitor.readers import Run, read_runs

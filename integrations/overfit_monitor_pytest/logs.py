@@ -9,8 +9,8 @@ from typing import Any, NoReturn, final
 import pytest
 
 from overfit_monitor.baseline import Baseline
-from overfit_monitor.check import Examined, examine
 from overfit_monitor.errors import OverfitMonitorError
+from overfit_monitor.examination import Examined, examine
 from overfit_monitor.policy import Policies
 from overfit_monitor.readers import Problem, Run, read_runs
 from overfit_monitor.readers.conventions import using

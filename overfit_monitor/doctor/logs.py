@@ -8,8 +8,8 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Final
 
-from overfit_monitor.check import examine
 from overfit_monitor.errors import OverfitMonitorError
+from overfit_monitor.examination import examine
 from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.policy import Policies
 from overfit_monitor.readers import LAST_RESORT, SPREAD, Problem, Run, read_runs

@@ -21,9 +21,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Literal, final
 
-from overfit_monitor.check import examine, remarks
+from overfit_monitor.check import remarks
 from overfit_monitor.columns import Points
 from overfit_monitor.errors import OverfitMonitorError
+from overfit_monitor.examination import examine
 from overfit_monitor.facts import Facts
 from overfit_monitor.following.files import Mark, copy_of_whole_lines, is_remote, marks, torn
 from overfit_monitor.following.growing import GrowingRun

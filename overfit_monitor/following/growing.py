@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, final
 
-from overfit_monitor.check import named, settings_for
 from overfit_monitor.columns import Column, Columns, Points, columns_of
+from overfit_monitor.examination import named, settings_for
 from overfit_monitor.monitor import Monitor
 from overfit_monitor.readers import Run
 from overfit_monitor.records import Diagnosis, Observation
@@ -39,7 +39,7 @@ class GrowingRun:
         return self._settings is not None and run.observations is self._read
 
     def take(self, run: Run, settings: Mapping[str, Any]) -> Diagnosis:
-        """Return the diagnosis of the run as it is now, the same as `overfit_monitor.check.diagnose_run` gives.
+        """Return the diagnosis of the run as it is now, the same as `overfit_monitor.examination.diagnose_run` gives.
 
         Args:
             run: The run as it was just read.

@@ -86,7 +86,7 @@ def shown_from_run(run: Run, diagnosis: Diagnosis, **fields: Any) -> ShownRun:
 
     Args:
         run: The run.
-        diagnosis: What `overfit_monitor.check.diagnose_run` says of it.
+        diagnosis: What `overfit_monitor.examination.diagnose_run` says of it.
         **fields: Attributes of `ShownRun` that go before those that the run tells: ``tags``, ``examples``, …
     """
     metrics, recorded = diagnosis.metrics, run.recorded

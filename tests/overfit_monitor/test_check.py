@@ -4,8 +4,9 @@ import pickle
 
 import pytest
 
-from overfit_monitor.check import check, examine, judge_run
+from overfit_monitor.check import check
 from overfit_monitor.errors import UsageError
+from overfit_monitor.examination import examine, judge_run
 from overfit_monitor.policy import Layer, Policies
 from overfit_monitor.readers import read_runs
 from overfit_monitor.readers.pairing import Names

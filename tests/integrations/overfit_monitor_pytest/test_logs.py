@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from overfit_monitor.baseline_file import as_json, summarized
-from overfit_monitor.check import examine
+from overfit_monitor.examination import examine
 from overfit_monitor.policy import Policies
 from overfit_monitor.readers import read_runs
 

@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
-from overfit_monitor.check import diagnose_run
 from overfit_monitor.errors import UsageError
+from overfit_monitor.examination import diagnose_run
 from overfit_monitor.readers import read_runs
 from overfit_monitor.readers.conventions import DEFAULT, current, load, using
 from overfit_monitor.readers.explain import explain_names

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from overfit_monitor.check import check, diagnose_run
+from overfit_monitor.check import check
 from overfit_monitor.errors import UnreadableError
+from overfit_monitor.examination import diagnose_run
 from overfit_monitor.facts import Facts, OptimizerFacts
 from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.monitor import Monitor
