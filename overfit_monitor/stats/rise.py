@@ -102,15 +102,17 @@ class RisingCurve:
     def __init__(self) -> None:
         self._begin([])
 
-    def follow(self, values: list[float]) -> None:
+    def follow(self, values: list[float], n: int | None = None) -> None:
         """Take in the values: those of before, with what was appended to them since, or else any others.
 
         Args:
             values: Finite values. The list is kept, to be appended to; whoever changes it otherwise hands in another.
+            n: How many of them, from the beginning on; None takes all.
         """
-        if values is not self._values or len(values) < self._seen:
+        n = len(values) if n is None else n
+        if values is not self._values or n < self._seen:
             self._begin(values)
-        self._seen = len(values)
+        self._seen = n
 
     @property
     def seen(self) -> int:
@@ -130,7 +132,8 @@ class RisingCurve:
     @property
     def level(self) -> float:
         """Median of the last twentieth of the values, of three at least."""
-        return median(self._values[-max(3, len(self._values) // 20) :])
+        n = self._seen
+        return median(self._values[max(0, n - max(3, n // 20)) : n])
 
     def rises_less_than(self, share: float) -> bool:
         """Return whether the rise is below a share of the lowest level's size for sure, told at less cost than both.
@@ -143,6 +146,42 @@ class RisingCurve:
         level, least = self.level, self._least()
         return level - least < share * (least if least >= 0.0 else -level)
 
+    def follow_while_quiet(self, values: list[float], n: int, share: float, *, over: float | None = None) -> bool:
+        """Follow values one by one for as long as `rises_less_than` says so of each, told at less cost.
+
+        Args:
+            values: As for `follow`.
+            n: How many of them to follow at most, more than were.
+            share: As for `rises_less_than`.
+            over: If given, it goes on instead for as long as the rise is above this share of the lowest level for sure.
+
+        Returns:
+            Whether it went on to the end; otherwise the last that was followed is the first of which it is not so.
+        """
+        first = max(self._seen + 1, FEWEST)
+        self.follow(values, min(n, first - 1))
+        settled = self._settled
+        for seen in range(first, n + 1):
+            self._seen, half, at = seen, self._half, len(self._settled)
+            if half != max(1, seen // 40) or at != seen - half - 1 or at < half:
+                self._settle()
+                half, settled = self._half, self._settled
+            else:
+                settled.append(sorted(values[at - half : seen])[half])
+                if settled[at] < settled[self._lowest_at]:
+                    self._lowest_at = at
+            lowest, last = settled[self._lowest_at], max(3, seen // 20)
+            ends = sorted(values[seen - 2 * half : seen])
+            level = middle(ends if last == 2 * half else sorted(values[seen - last : seen]))
+            least = min(lowest, ends[half - half // 2])
+            if over is None:
+                quiet = level - least < share * (least if least >= 0.0 else -level)
+            else:
+                quiet = least > 0.0 and level - lowest > over * lowest
+            if not quiet:
+                return False
+        return True
+
     @property
     def wander(self) -> float:
         """Standard deviation from second differences at lag 4, 0 with fewer than three of them."""
@@ -153,7 +192,7 @@ class RisingCurve:
     def measure(self) -> Rise:
         """Return all that `measure_rise` finds; it takes 6 values at least."""
         self._compare()
-        values, level = self._values, self.level
+        values, level, n = self._values, self.level, self._seen
         best, best_at = self._best()
         smooth = self._settled + self._tail()
         lag_1 = self._second_scale(1)
@@ -171,7 +210,7 @@ class RisingCurve:
             correlation,
             self.wander,
             recovered,
-            _statistic(level - best, noise, len(values) - best_at, correlation, doubt),
+            _statistic(level - best, noise, n - best_at, correlation, doubt),
             _begins(smooth, best_at, near, max(near, best + 0.1 * (level - best))),
             median(values[:3]) - best,
         )
@@ -215,7 +254,8 @@ class RisingCurve:
         """
         self._settle()
         half = self._half
-        return min(self._settled[self._lowest_at], sorted(self._values[-2 * half :])[half - half // 2])
+        n = self._seen
+        return min(self._settled[self._lowest_at], sorted(self._values[n - 2 * half : n])[half - half // 2])
 
     def _best(self) -> tuple[float, int]:
         least = self._least()
@@ -229,7 +269,7 @@ class RisingCurve:
         return lowest, lowest_at
 
     def _tail(self) -> list[float]:
-        n, half = len(self._values), self._half
+        n, half = self._seen, self._half
         return [_running_median(self._values, at, half, n) for at in range(len(self._settled), n)]
 
     def _second_scale(self, lag: int) -> float:
