@@ -11,7 +11,7 @@ from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.stats.autocorrelation import second_difference_scale
-from overfit_monitor.stats.order import median, middle
+from overfit_monitor.stats.order import Window, median
 
 EVALUATIONS = 10
 LEVEL_WINDOW = 15
@@ -79,18 +79,17 @@ class NoisyValidation(Detector):
         state, first = self.state, self.state.first
         first = stretch.val[0] if first is None else first
         state.first = first
-        before = state.recent
-        together, offset = [*before, *stretch.val], len(before)
-        for at, noise in enumerate(stretch.noise):
-            end = offset + at + 1
-            ordered = sorted(together[end - LEVEL_WINDOW : end] if end > LEVEL_WINDOW else together[:end])
-            level = ordered[LEVEL_WINDOW // 2] if end >= LEVEL_WINDOW else middle(ordered)
+        together, offset = [*state.recent, *stretch.val], len(state.recent)
+        levels = Window(state.recent, LEVEL_WINDOW).extend(stretch.val)
+        early = EVALUATIONS - stretch.seen - 1
+        for at, (noise, level) in enumerate(zip(stretch.noise, levels, strict=True)):
             if noise is not None and noise >= LITTLE * max(abs(level), 0.1 * abs(first - level)):
-                state.recent = together[max(0, end - 1 - LEVEL_WINDOW) : end - 1]
+                end = offset + at
+                state.recent = together[max(0, end - LEVEL_WINDOW) : end]
                 self.update(stretch[at])
                 continue
             state.onset_step = state.alarm_step = None
-            if level < state.lowest and stretch.seen + at + 1 >= EVALUATIONS:
+            if level < state.lowest and at >= early:
                 state.lowest = level
             state.noise = noise
         state.seen, state.recent = stretch.seen + len(stretch), together[-LEVEL_WINDOW:]

@@ -151,8 +151,10 @@ class Overfitting(Detector):
         curve, values, end = self._curve, self._val.values, seen + len(places)
         curve.follow(values, seen)
         while curve.seen < end:
-            quiet = curve.follow_while_quiet(values, end, MATERIAL, over=SURELY_OVER if self.alarm else None)
-            self._measured = None
+            follow, share = (
+                (curve.follow_while_high, SURELY_OVER) if self.alarm else (curve.follow_while_low, MATERIAL)
+            )
+            quiet, self._measured = follow(values, end, share), None
             if not quiet:
                 at = places[curve.seen - seen - 1]
                 self.stood += [self.alarm] * (at - len(self.stood))
@@ -175,13 +177,13 @@ class Overfitting(Detector):
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while validation stays up."""
-        found = self._rise()
-        if found is None:
-            seen = len(self._val.state.values)
+        alarm, seen = self.state.alarm_step, len(self._val.values)
+        if seen < FEWEST:
             return NotJudged(id=self.id, reason=f"it needs at least {FEWEST} finite validation values and has {seen}")
-        alarm = self.state.alarm_step
         if alarm is None:
             return None
+        found = self._rise()
+        assert found is not None
         first, onset, last = (min(self._val.step_of(position), alarm) for position in found.begins)
         change = self._train_change(found)
         return Finding(
