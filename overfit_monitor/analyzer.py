@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from overfit_monitor import rows
 from overfit_monitor.columns import Columns, at, columns_of
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.diagnosis import decide, worst_first
@@ -28,6 +29,7 @@ from overfit_monitor.records import (
     StopDecision,
     finite_or_none,
 )
+from overfit_monitor.rows import Rows
 from overfit_monitor.signals import Signal, Signals
 from overfit_monitor.strides import Known, stride
 
@@ -136,6 +138,10 @@ class Analyzer:
                 row = self._leap(columns, row)
                 if row == len(steps):
                     return
+            if self._extends:
+                row = self._extend(columns, row)
+                if row == len(steps):
+                    return
             val, train = at(columns.val, row), at(columns.train, row)
             self._take(steps[row], val, train, None if rate is None else rate[row])
             row += 1
@@ -239,6 +245,33 @@ class Analyzer:
         if self._count < MOST:
             return False
         return self._stop is not None or not self._judgement.policy.sees_all
+
+    @property
+    def _extends(self) -> bool:
+        """Whether plain evaluations can be taken in together that are judged one by one."""
+        return self._metric is not None and self._count < MOST and self._judgement.plain
+
+    def _extend(self, columns: Columns, row: int) -> int:
+        """Take in the plain evaluations from a row on, and return the first row that is not."""
+        assert self._metric is not None
+        reach = rows.MOST
+        while row < len(columns) and self._extends:
+            known = rows.Known(self._metric[0], self._others, self._left_alone, self._train, self.history.last_step)
+            found = rows.rows_of_columns(columns, row, known, most=min(reach, MOST - self._count))
+            if found.end == row:
+                break
+            self._train.update(found.train)
+            if len(found.rows):
+                self.history.extend_plain(found.rows)
+                self._advance_together(found.rows)
+            row = found.end
+        return row
+
+    def _advance_together(self, plain: Rows) -> None:
+        stretch, decision = self._judgement.extend(plain, stopped=self._stop is not None)
+        self._count += len(plain)
+        self._signal = stretch[-1]
+        self._decide(decision)
 
     def _take(
         self,

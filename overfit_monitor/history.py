@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from overfit_monitor.pooling import Block
+    from overfit_monitor.rows import Rows
 
     Array = npt.NDArray[np.float64]
 
@@ -129,7 +130,7 @@ class History:
             row |= _columns_of(probe.sampling, "probe.sampling.") | _columns_of(probe.membership, "probe.membership.")
         if rates is not None:
             row["rate.low"], row["rate.high"] = rates
-        for name in row.keys() - self._values.keys():
+        for name in [name for name in row if name not in self._values]:
             self._values[name] = array("d", [math.nan]) * len(self)
         for name, column in self._values.items():
             column.append(row.get(name, math.nan))
@@ -148,6 +149,32 @@ class History:
         self._known.append((train is not None) | (rate is not None) << 1)
         if len(self._steps) >= self.capacity:
             self._thin()
+
+    def extend_plain(self, rows: Rows) -> None:
+        """Add plain evaluations, the first at a step greater than all before: as `append` would one by one."""
+        start = 0
+        while start < len(rows):
+            end = min(len(rows), start + self.capacity - len(self))
+            self._extend_plain(rows, slice(start, end))
+            start = end
+            if len(self) >= self.capacity:
+                self._thin()
+
+    def _extend_plain(self, rows: Rows, part: slice) -> None:
+        n, blank = len(rows.steps[part]), math.nan
+        found = {"val": rows.val[part], "train": [blank] * n if rows.train is None else rows.train[part]}
+        rates = [None] * n if rows.rates is None else rows.rates[part]
+        found["rate"] = [blank if rate is None else rate for rate in rates]
+        for name, other in rows.others.items():
+            found[f"val:{name}"] = other.val[part]
+            found[f"train:{name}"] = [blank] * n if other.train is None else other.train[part]
+        for name in [name for name in found if name not in self._values]:
+            self._values[name] = array("d", [blank]) * len(self)
+        for name, column in self._values.items():
+            column.extend(found.get(name) or [blank] * n)
+        self._steps.extend(rows.steps[part])
+        trained = rows.train is not None
+        self._known.extend([trained | (rate is not None) << 1 for rate in rates])
 
     def extend(self, block: Block) -> None:
         """Add consecutive evaluations, the first at a step greater than all before: as `append` would one by one."""
@@ -169,7 +196,7 @@ class History:
         for name, (val, train) in block.others.items():
             if not np.isnan(val).all():
                 rows[f"val:{name}"], rows[f"train:{name}"] = val, train
-        for name in rows.keys() - self._values.keys():
+        for name in [name for name in rows if name not in self._values]:
             self._values[name] = array("d", [math.nan]) * len(self)
         for name, column in self._values.items():
             column.frombytes(np.asarray(rows.get(name, np.full(n, math.nan)), dtype=np.float64).tobytes())

@@ -11,7 +11,8 @@ from overfit_monitor.config import MonitorConfig
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.history import Evaluation
 from overfit_monitor.records import Mode, StopDecision
-from overfit_monitor.signals import Signal, Signals
+from overfit_monitor.rows import Rows
+from overfit_monitor.signals import Signal, Signals, Stretch
 from overfit_monitor.stats.level import Levels
 from overfit_monitor.stopping import StoppingPolicy, build_policy
 
@@ -38,7 +39,10 @@ class Judgement:
         self.overfitting = detectors.Overfitting(false_alarm_rate=config.false_alarm_rate)
         levels = Levels()
         self.detectors: tuple[Detector, ...] = tuple(
-            self.overfitting if kind is detectors.Overfitting else kind.build(levels) for kind in detectors.CATALOGUE
+            self.overfitting
+            if kind is detectors.Overfitting
+            else kind.build(Levels() if kind.extend is Detector.extend else levels)
+            for kind in detectors.CATALOGUE
         )
         self.policy: StoppingPolicy = build_policy(config, mode)
         self._others = others
@@ -76,6 +80,34 @@ class Judgement:
         for detector in self.detectors:
             detector.update(signal)
         return signal, None if stopped else self.policy.update(signal, alarm=self.overfitting.alarm)
+
+    @property
+    def plain(self) -> bool:
+        """Whether plain evaluations can be taken in together."""
+        return self.signals.plain
+
+    def extend(
+        self, rows: Rows, *, stopped: bool, weighed: bool = False, only_stop: bool = False
+    ) -> tuple[Stretch, StopDecision | None]:
+        """Take in many plain evaluations at once: what one after another would make of them, in less time.
+
+        Args:
+            rows: The evaluations, one at least.
+            stopped: Whether the decision to stop was taken before.
+            weighed: Whether each is several as one; as `weigh` then, and else as `advance`.
+            only_stop: As for `weigh`.
+
+        Returns:
+            The evaluations as the detectors saw them, and the first decision to stop if one was taken.
+        """
+        others = {name: self._companion(name).extend(beside) for name, beside in rows.others.items()}
+        stretch = self.signals.extend(rows, others)
+        for detector in (self.overfitting,) if only_stop else self.detectors:
+            if not (weighed and detector.sees_all):
+                detector.extend(stretch)
+        if stopped or (weighed and self.policy.counts_evaluations):
+            return stretch, None
+        return stretch, self.policy.extend(stretch, self.overfitting.stood, weighed=weighed)
 
     def weigh(self, evaluation: Evaluation, *, stopped: bool, only_stop: bool = False) -> StopDecision | None:
         """Take in the next evaluation of a run that is judged several as one.

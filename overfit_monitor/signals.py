@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, final, overload
 
 from overfit_monitor.deferred import Deferred
 from overfit_monitor.history import Evaluation
 from overfit_monitor.records import Membership, Mode, Sampling
+from overfit_monitor.rows import Rows
 from overfit_monitor.state import Stateful
 from overfit_monitor.stats.noise import StepNoise
 
@@ -23,6 +25,7 @@ else:
     np = Deferred("numpy")
 
 LARGEST = 1e150  # twice and squared, it is still a number
+_NO_OTHERS: Mapping[str, Signal] = MappingProxyType({})
 
 
 class Signal(NamedTuple):
@@ -86,6 +89,69 @@ class Signal(NamedTuple):
         return self.probe is not None and self.probe_step == self.step
 
 
+@final
+@dataclass(eq=False, slots=True)
+class Stretch(Sequence[Signal]):
+    """Consecutive signals as columns: each value a number, nothing told by examples, no probe so far.
+
+    Attributes:
+        steps: Steps of the evaluations.
+        seen: Number of finite validation values before them.
+        val: Validation values.
+        train: Train values, None where there are none.
+        best: Lowest validation value so far, after each.
+        best_steps: Step of ``best``, after each.
+        noise: Noise of the validation curve after each, None while unknown.
+        train_best: Lowest train value so far, after each.
+        train_noise: Noise of the train curve after each, None while unknown.
+        rates: Learning rate in force at each, None where there is none at all.
+        mode: Direction of the metric before it was oriented.
+        others: The other metrics at the same evaluations, by name.
+        missing: What a signal has for its train value where ``train`` is None.
+    """
+
+    steps: list[int]
+    seen: int
+    val: list[float]
+    train: list[float] | None
+    best: list[float]
+    best_steps: list[int | None]
+    noise: list[float | None]
+    train_best: list[float]
+    train_noise: list[float | None]
+    rates: list[float | None] | None
+    mode: Mode
+    others: Mapping[str, Stretch]
+    missing: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @overload
+    def __getitem__(self, index: int) -> Signal: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Signal]: ...
+    def __getitem__(self, index: int | slice) -> Signal | Sequence[Signal]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        at = index if index >= 0 else index + len(self.steps)
+        return Signal(
+            self.steps[at],
+            self.seen + at + 1,
+            self.val[at],
+            self.missing if self.train is None else self.train[at],
+            self.best[at],
+            self.best_steps[at],
+            self.noise[at],
+            self.train_best[at],
+            self.train_noise[at],
+            None if self.rates is None else self.rates[at],
+            self.mode,
+            None,
+            {name: other[at] for name, other in self.others.items()} if self.others else _NO_OTHERS,
+        )
+
+
 @dataclass(slots=True)
 class _State:
     count: int = 0
@@ -142,6 +208,52 @@ class Signals(Stateful):
             if probe.membership is not None:
                 state.membership = probe.membership.model_dump()
         return self._signal(evaluation, val, train, others)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it can be extended: nothing was told by a probe so far, which later signals would hold as well."""
+        return self.state.probe is None and self.state.membership is None
+
+    def extend(self, rows: Rows, others: Mapping[str, Stretch] = MappingProxyType({})) -> Stretch:
+        """Take in many evaluations at once, exactly as one after another would be; see `plain`.
+
+        Args:
+            rows: The evaluations, one at least, in the metric's own units and within `LARGEST`.
+            others: The other metrics at the same evaluations, by name.
+        """
+        state, steps = self.state, rows.steps
+        val = rows.val if self.mode == "min" else [self._sign * value for value in rows.val]
+        seen, best_step = state.count, state.best_step
+        best = list(accumulate(val, min, initial=state.best))
+        best_steps: list[int | None] = []
+        for step, before, now in zip(steps, best, best[1:], strict=False):
+            if now < before:
+                best_step = step
+            best_steps.append(best_step)
+        state.count, state.best, state.best_step = seen + len(val), best[-1], best_step
+        noise = self._val_noise.extend(val)
+        if rows.train is None:
+            train, train_best, train_noise = None, [state.train_best] * len(val), [self._train_noise.scale] * len(val)
+        else:
+            train = rows.train if self.mode == "min" else [self._sign * value for value in rows.train]
+            train_best = list(accumulate(train, min, initial=state.train_best))[1:]
+            train_noise = self._train_noise.extend(train)
+            state.train_best = train_best[-1]
+        return Stretch(
+            steps,
+            seen,
+            val,
+            train,
+            best[1:],
+            best_steps,
+            noise,
+            train_best,
+            train_noise,
+            rows.rates,
+            self.mode,
+            others,
+            rows.missing,
+        )
 
     def skip(self, steps: npt.NDArray[np.int64], val: Array, train: Array | None) -> None:
         """Take in many evaluations at once, exactly as one after another would be.

@@ -11,7 +11,7 @@ from typing import ClassVar, final
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.stats.level import MINIMUM, Level
 
 MATERIAL = 0.10
@@ -80,6 +80,11 @@ class ConfidenceOverfitting(Detector):
             state.alarm_step = None
         elif risen and state.alarm_step is None:
             state.alarm_step = signal.step
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once."""
+        if stretch.others:
+            super().extend(stretch)
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while the loss is up and accuracy is not down."""

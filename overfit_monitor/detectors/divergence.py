@@ -9,7 +9,7 @@ from typing import ClassVar, final
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 
 EVALUATIONS_IN_A_ROW = 3
 NOISE_UNITS = 10.0
@@ -65,6 +65,19 @@ class Divergence(Detector):
                 state.alarm_step = signal.step
         else:
             state.in_a_row, state.onset_step, state.alarm_step, state.rise = 0, None, None, 0.0
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once."""
+        state = self.state
+        if stretch.train is None:
+            return
+        if state.start is None:
+            state.start = stretch.train[0]
+        columns = zip(stretch.train, stretch.train_best, stretch.train_noise, strict=True)
+        for at, (train, best, noise) in enumerate(columns):
+            if noise is not None and (state.in_a_row or train - best > NOISE_UNITS * noise):
+                self.update(stretch[at])
+        state.judged = state.judged or stretch.train_noise[-1] is not None
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while train stays up."""

@@ -9,13 +9,14 @@ from typing import ClassVar, Self, final
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
-from overfit_monitor.signals import Signal
-from overfit_monitor.stats.level import MINIMUM, Levels
+from overfit_monitor.signals import Signal, Stretch
+from overfit_monitor.stats.level import MINIMUM, Level, Levels
 
 MATERIAL = 0.10
 RETURNED = 0.5
 RETURNED_NOISE = 4.0
 AGAIN = 0.25
+NEARLY = 0.999  # what is below is below whatever the rounding
 
 
 @dataclass(slots=True)
@@ -77,10 +78,27 @@ class DoubleDescent(Detector):
         train = self._train.level if self._train.seen else None
         if self._val.update(signal.step, signal.val):
             state.train_at_best = train
-        if self._risen(signal):
-            self._begin()
-        if state.base is not None and state.full_step is None:
-            self._follow(signal.step, train)
+        self._judge(signal, self._val, train)
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once: those with a rise that matters are judged."""
+        state = self.state
+        val = self._val.extend(stretch.steps, stretch.val)
+        train = None if stretch.train is None else self._train.extend(stretch.steps, stretch.train)
+        better, known = set(val.better()), self._train.level if self._train.seen else None
+        for at, (level, best) in enumerate(zip(val.levels, val.bests, strict=True)):
+            if at in better:
+                state.train_at_best = known if train is None else train.levels[at]
+            if state.base is not None or level - best >= NEARLY * MATERIAL * abs(best):
+                state.noise, state.rate = stretch.noise[at], None if stretch.rates is None else stretch.rates[at]
+                self._judge(stretch[at], val.at(at), known if train is None else train.levels[at])
+        state.noise, state.rate = stretch.noise[-1], None if stretch.rates is None else stretch.rates[-1]
+
+    def _judge(self, signal: Signal, val: Level, train: float | None) -> None:
+        if self._risen(signal, val, train):
+            self._begin(val)
+        if self.state.base is not None and self.state.full_step is None:
+            self._follow(signal.step, val.level, train)
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding once validation has come back far enough."""
@@ -90,22 +108,24 @@ class DoubleDescent(Detector):
             )
         return None if self.state.alarm_step is None else self._finding()
 
-    def _risen(self, signal: Signal) -> bool:
-        state, val = self.state, self._val
+    def _risen(self, signal: Signal, val: Level, train: float | None) -> bool:
+        state = self.state
         if state.base is not None and (state.full_step is None or val.best_step == state.base_step):
             return False
         if val.relative < MATERIAL or not val.beyond(signal.noise):
             return False
-        return state.train_at_best is None or self._train.level <= state.train_at_best + (signal.train_noise or 0.0)
+        if state.train_at_best is None or train is None:
+            return True
+        return train <= state.train_at_best + (signal.train_noise or 0.0)
 
-    def _begin(self) -> None:
+    def _begin(self, val: Level) -> None:
         state = self.state
-        state.base, state.base_step, state.base_train = self._val.best, self._val.best_step, state.train_at_best
-        state.peak, state.peak_step, state.onset_step = -math.inf, None, self._val.onset_step
+        state.base, state.base_step, state.base_train = val.best, val.best_step, state.train_at_best
+        state.peak, state.peak_step, state.onset_step = -math.inf, None, val.onset_step
         state.alarm_step = state.full_step = None
 
-    def _follow(self, step: int, train: float | None) -> None:
-        state, level = self.state, self._val.level
+    def _follow(self, step: int, level: float, train: float | None) -> None:
+        state = self.state
         base = state.base if state.base is not None else level
         if level > state.peak:
             state.peak, state.peak_step, state.peak_train, state.rate_at_peak = level, step, train, state.rate

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.state import Stateful
 from overfit_monitor.stats.order import median
 
@@ -55,6 +56,10 @@ class _Spikes(Stateful):
         recent.append(value)
         if len(recent) > MINIMUM:
             del recent[0]
+
+    def skip(self, values: Sequence[float]) -> None:
+        """Take in values of which none is a spike, while none is waited for."""
+        self.state.recent = [*self.state.recent, *values[-MINIMUM:]][-MINIMUM:]
 
     def _wait(self, value: float) -> None:
         state = self.state
@@ -106,6 +111,34 @@ class Instability(Detector):
         if state.alarm_step is None and max(self._val.state.count, self._train.state.count) >= REPEATED:
             state.alarm_step = signal.step
 
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once: those far above the lowest are judged, and those after a spike."""
+        far, leaping = _far(stretch.val, stretch.best, stretch.noise)
+        if stretch.train is not None:
+            both = _far(stretch.train, stretch.train_best, stretch.train_noise)
+            far, leaping = far | both[0], leaping | both[1]
+        done, waits = 0, self._waits
+        if waits:
+            leaping = far
+        for at in range(len(stretch)) if waits or leaping else ():
+            if waits or at in leaping:
+                self._skip(stretch, done, at)
+                self.update(stretch[at])
+                done, waits = at + 1, self._waits
+                leaping = far if waits else leaping
+        self._skip(stretch, done, len(stretch))
+        self.state.learning_rate = None if stretch.rates is None else stretch.rates[-1]
+
+    @property
+    def _waits(self) -> bool:
+        return self._val.state.peak is not None or self._train.state.peak is not None
+
+    def _skip(self, stretch: Stretch, start: int, end: int) -> None:
+        self.state.seen += end - start
+        self._val.skip(stretch.val[start:end])
+        if stretch.train is not None:
+            self._train.skip(stretch.train[start:end])
+
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding once it has happened three times."""
         state = self.state
@@ -136,3 +169,14 @@ class Instability(Detector):
             experiment="train ten epochs from a checkpoint before a spike with half the learning rate, or with the "
             "gradient norm clipped: an unstable step goes away, a bad batch of data does not.",
         )
+
+
+def _far(values: Sequence[float], bests: Sequence[float], noises: Sequence[float | None]) -> tuple[set[int], set[int]]:
+    """Return where a spike may be: far above the lowest so far, and, without a spike before, above the values before."""
+    rows = enumerate(zip(values, bests, noises, strict=True))
+    far = {at for at, (value, best, noise) in rows if noise is not None and value - best > NOISE_UNITS * noise}
+    return far, {
+        at
+        for at in far
+        if at < MINIMUM or values[at] - min(values[at - MINIMUM : at]) > NOISE_UNITS * (noises[at] or 0.0)
+    }

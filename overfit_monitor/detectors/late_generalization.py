@@ -9,8 +9,8 @@ from typing import ClassVar, Self, final
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
-from overfit_monitor.signals import Signal
-from overfit_monitor.stats.level import Levels
+from overfit_monitor.signals import Signal, Stretch
+from overfit_monitor.stats.level import Levels, Track
 
 EVALUATIONS = 20
 POOR = 0.5
@@ -79,8 +79,41 @@ class LateGeneralization(Detector):
         if state.alarm_step is not None or not gain > 0.0:
             return
         if abs(self._train.level - state.floor) > FLOOR * gain:
-            self._leave_floor(signal.step)
-        self._wait(signal, gain, self._val.best_before)
+            self._leave_floor(signal.step, self._train.level, self._train.seen)
+        self._wait(signal, gain, self._val.level, self._train.level, self._val.best_before)
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once: where train is on its way, or validation is not poor, there is no wait."""
+        state = self.state
+        if stretch.train is None:
+            return
+        state.start = stretch.train[0] if state.start is None else state.start
+        val = self._val.extend(stretch.steps, stretch.val)
+        train = self._train.extend(stretch.steps, stretch.train)
+        if state.alarm_step is None:
+            self._look(stretch, val, train)
+        state.noise, state.rate = stretch.noise[-1], None if stretch.rates is None else stretch.rates[-1]
+
+    def _look(self, stretch: Stretch, val: Track, train: Track) -> None:
+        state, rates = self.state, stretch.rates
+        start, floor, left = state.start or 0.0, state.floor, -1
+        for at, (behind, level, lowest) in enumerate(zip(val.levels, train.levels, train.bests, strict=True)):
+            gain = start - lowest
+            if not gain > 0.0:
+                continue
+            if abs(level - floor) > FLOOR * gain:
+                floor, left = level, at
+            if behind - level > POOR * gain or (left < 0 and state.long):
+                if left >= 0:
+                    state.rate = None if rates is None else rates[left]
+                    self._leave_floor(stretch.steps[left], floor, train.start.seen + left + 1)
+                    left = -1
+                self._wait(stretch[at], gain, behind, level, val.best_before(at))
+                if state.alarm_step is not None:
+                    return
+        if left >= 0:
+            state.rate = None if rates is None else rates[left]
+            self._leave_floor(stretch.steps[left], floor, train.start.seen + left + 1)
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding once validation has caught up late."""
@@ -91,15 +124,15 @@ class LateGeneralization(Detector):
             )
         return None if self.state.alarm_step is None else self._finding()
 
-    def _leave_floor(self, step: int) -> None:
+    def _leave_floor(self, step: int, level: float, seen: int) -> None:
         state = self.state
-        state.floor, state.floor_step, state.before = self._train.level, step, self._train.seen
+        state.floor, state.floor_step, state.before = level, step, seen
         state.waited, state.long, state.rate_at_floor = 0, False, state.rate
         state.best_before, state.poorest = math.inf, -math.inf
 
-    def _wait(self, signal: Signal, gain: float, best_before: float) -> None:
-        state, level = self.state, self._val.level
-        behind = level - self._train.level
+    def _wait(self, signal: Signal, gain: float, level: float, train: float, best_before: float) -> None:
+        state = self.state
+        behind = level - train
         if behind > POOR * gain:
             state.waited += 1
             state.poorest = max(state.poorest, level)

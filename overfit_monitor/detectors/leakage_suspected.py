@@ -8,7 +8,7 @@ from typing import ClassVar, Self, final
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.state import NoState
 from overfit_monitor.stats.lead import Lead
 from overfit_monitor.stats.level import Levels
@@ -49,6 +49,11 @@ class LeakageSuspected(Detector):
         self._raw.update(signal.step, val=signal.val, train=signal.train, noise=signal.noise)
         if signal.probed:
             self._probed.update(signal.step, val=signal.val, train=signal.probe, noise=signal.noise)
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once."""
+        if stretch.train is not None:
+            self._raw.extend(stretch.steps, val=stretch.val, train=stretch.train, noise=stretch.noise)
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while validation stays that much better, or where examples are in both sets."""

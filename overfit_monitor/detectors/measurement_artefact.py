@@ -8,7 +8,7 @@ from typing import ClassVar, Self, final
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.stats.lead import Lead
 from overfit_monitor.stats.level import Levels
 
@@ -60,6 +60,11 @@ class MeasurementArtefact(Detector):
         self._lead.update(signal.step, val=signal.val, train=signal.train, noise=signal.noise)
         if signal.probed and signal.probe is not None and signal.train is not None and signal.finite:
             self._split(signal, signal.val - signal.train, signal.val - signal.probe)
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once."""
+        if stretch.train is not None:
+            self._lead.extend(stretch.steps, val=stretch.val, train=stretch.train, noise=stretch.noise)
 
     def _split(self, signal: Signal, raw: float, real: float) -> None:
         state = self.state

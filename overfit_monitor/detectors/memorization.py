@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple, Self, final
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.stats.level import MINIMUM, Level, Levels
 
 ACCURACY_MARGIN = 0.02
@@ -104,8 +104,30 @@ class Memorization(Detector):
             reached = (HIGHEST_LOSS - self._train.level) / LOSS_GRID
             _reach(state.loss_steps, signal.step, reached, HIGHEST_LOSS / LOSS_GRID)
         self._follow_accuracy(signal)
-        fitted = self._zero_loss() or self._perfect()
-        state.fitted_step = (signal.step if state.fitted_step is None else state.fitted_step) if fitted else None
+        self._fitted(signal.step, self._zero_loss(self._val.level, self._train.level))
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once: of train only new lowest levels matter, and those near zero."""
+        state = self.state
+        val = self._val.extend(stretch.steps, stretch.val)
+        state.worse = self._val.relative >= WORSE and self._val.beyond(stretch.noise[-1])
+        known = [self._train.level] * len(stretch)
+        if stretch.train is not None:
+            state.start = stretch.train[0] if state.start is None else state.start
+            train = self._train.extend(stretch.steps, stretch.train)
+            known = train.levels
+            for at in train.better():
+                reached = (HIGHEST_LOSS - known[at]) / LOSS_GRID
+                _reach(state.loss_steps, stretch.steps[at], reached, HIGHEST_LOSS / LOSS_GRID)
+        accurate = bool(stretch.others) or stretch.mode == "max"
+        near = state.start is not None and min(known) <= ZERO * state.start
+        if not accurate and not near and not self._perfect():
+            state.fitted_step = None
+            return
+        for at, (step, level, trained) in enumerate(zip(stretch.steps, val.levels, known, strict=True)):
+            if accurate:
+                self._follow_accuracy(stretch[at])
+            self._fitted(step, near and self._zero_loss(level, trained))
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while train is where right answers alone cannot bring it."""
@@ -157,11 +179,16 @@ class Memorization(Detector):
             return None
         return Limit(steps[at], f"train loss is {level:.3g}, below the {floor:.3g} that the label noise implies")
 
-    def _zero_loss(self) -> bool:
-        start, level = self.state.start, self._train.level
+    def _fitted(self, step: int, zero_loss: bool) -> None:
+        state = self.state
+        fitted = zero_loss or self._perfect()
+        state.fitted_step = (step if state.fitted_step is None else state.fitted_step) if fitted else None
+
+    def _zero_loss(self, val: float, level: float) -> bool:
+        start = self.state.start
         if start is None or not start > 0.0 or not 0.0 <= level <= ZERO * start:
             return False
-        return self._val.level - level >= FAR * (start - level)
+        return val - level >= FAR * (start - level)
 
     def _perfect(self) -> bool:
         if not self._train_accuracy.seen or self._share(self._train_accuracy) < PERFECT:
@@ -216,7 +243,7 @@ class Memorization(Detector):
 
     def _fit(self) -> tuple[str, ...]:
         found = []
-        if self._zero_loss():
+        if self._zero_loss(self._val.level, self._train.level):
             train, val = self._train.level, self._val.level
             found.append(f"train is at {train:.3g} after {self.state.start:.3g} at first, validation at {val:.3g}")
         if self._perfect():

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, final
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, Mode, NotJudged
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.stats.level import MINIMUM, Level
 
 MATERIAL = 0.15
@@ -71,6 +71,11 @@ class MetricDisagreement(Detector):
         for name, other in signal.others.items():
             if other.finite and (name in self._levels or len(self._levels) < MOST):
                 self._follow(name, other, signal.noise or 0.0)
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once."""
+        if stretch.others:
+            super().extend(stretch)
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while at least one metric disagrees."""

@@ -9,14 +9,15 @@ from typing import ClassVar, final
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.stats.autocorrelation import second_difference_scale
-from overfit_monitor.stats.order import median
+from overfit_monitor.stats.order import Window, median
 
 EVALUATIONS = 10
 LEVEL_WINDOW = 15
 MATERIAL = 0.08
 HIDES = 2.0
+LITTLE = 0.999 * MATERIAL  # a noise below this share of the level is below `MATERIAL`, whatever the rounding
 LARGEST = 1e6  # squared, it is still a number
 
 
@@ -72,6 +73,26 @@ class NoisyValidation(Detector):
             state.onset_step = state.alarm_step = None
         elif state.alarm_step is None:
             state.onset_step = state.alarm_step = signal.step
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once: those with little noise change no more than the lowest level."""
+        state, first = self.state, self.state.first
+        first = stretch.val[0] if first is None else first
+        state.first = first
+        together, offset = [*state.recent, *stretch.val], len(state.recent)
+        levels = Window(state.recent, LEVEL_WINDOW).extend(stretch.val)
+        early = EVALUATIONS - stretch.seen - 1
+        for at, (noise, level) in enumerate(zip(stretch.noise, levels, strict=True)):
+            if noise is not None and noise >= LITTLE * max(abs(level), 0.1 * abs(first - level)):
+                end = offset + at
+                state.recent = together[max(0, end - LEVEL_WINDOW) : end]
+                self.update(stretch[at])
+                continue
+            state.onset_step = state.alarm_step = None
+            if level < state.lowest and at >= early:
+                state.lowest = level
+            state.noise = noise
+        state.seen, state.recent = stretch.seen + len(stretch), together[-LEVEL_WINDOW:]
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while the noise is that large."""

@@ -9,7 +9,7 @@ from typing import ClassVar, final
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 
 
 @dataclass(slots=True)
@@ -42,6 +42,10 @@ class NonFinite(Detector):
         self.state.in_a_row += 1
         if self.state.first is None:
             self.state.first = signal.step
+
+    def extend(self, stretch: Stretch) -> None:  # noqa: ARG002 - every value of it is a number
+        """Take in many evaluations at once."""
+        self.state.in_a_row = 0
 
     def result(self, facts: Facts) -> Finding | None:
         """Return the finding as soon as one value was not finite."""

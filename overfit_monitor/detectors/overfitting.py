@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Evidence, Finding, NotJudged
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.stats.binned import BinnedCurve
 from overfit_monitor.stats.limits import limit_for
 from overfit_monitor.stats.order import median
@@ -19,6 +20,7 @@ from overfit_monitor.stats.rise import FEWEST, MOST_CORRELATION, Rise, RisingCur
 # False-alarm rates, delays and what else was tried: docs/decisions/0004-overfitting-test.md and docs/statistics.md.
 MATERIAL = 0.08
 OVER = 0.03
+SURELY_OVER = 1.001 * OVER  # whatever the rounding
 WANDER = 3.0
 SINCE_BEST = 3
 # With the paired change of per-example losses: docs/decisions/0014-paired-test.md.
@@ -82,14 +84,15 @@ class Overfitting(Detector):
         self._train = BinnedCurve()
         self._curve = RisingCurve()
         self._measured: Rise | None = None
+        self.stood: list[bool] = []
+        """Whether the alarm stood after each evaluation of the latest stretch."""
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""
         if not signal.finite:
             return
         if self._restarted(signal.learning_rate):
-            self._val, self._train = BinnedCurve(), BinnedCurve()
-            self.state.alarm_step, self.state.paired_in_a_row = None, 0
+            self._begin()
         self._remember(signal)
         train = math.nan if signal.train is None or not math.isfinite(signal.train) else signal.train
         self._train.update(signal.step, train)
@@ -102,11 +105,68 @@ class Overfitting(Detector):
             return
         if self.state.alarm_step is None and signal.change_error is None and curve.rises_less_than(MATERIAL):
             return  # as nearly always in a run without overfitting
+        self._judge(signal.step, signal.val, signal.change_error)
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once: those at which the alarm may be raised, or may end, are judged."""
+        state, rates, n = self.state, stretch.rates, len(stretch)
+        restarts = [] if rates is None else [at for at, rate in enumerate(rates) if self._restarted(rate)]
+        lowest = min(stretch.val)
+        names = [name for name, other in stretch.others.items() if other.mode == "max"]
+        state.last_val, state.change_error = stretch.val[-1], None
+        if lowest < state.best_val:
+            at = stretch.val.index(lowest)
+            state.best_val = lowest
+            state.others_at_best = {name: -stretch.others[name].val[at] for name in names}
+        state.others_now = {name: -stretch.others[name].val[-1] for name in names}
+        self.stood = []
+        for start, end in pairwise([0, *restarts, n]):
+            if start in restarts:
+                self._begin()
+            self._follow(stretch, start, end)
+
+    def _begin(self) -> None:
+        self._val, self._train = BinnedCurve(), BinnedCurve()
+        self.state.alarm_step, self.state.paired_in_a_row = None, 0
+
+    def _follow(self, stretch: Stretch, start: int, end: int) -> None:
+        steps, val, train = stretch.steps, stretch.val, stretch.train or [math.nan] * len(stretch)
+        while start < end:
+            seen, stop = len(self._val.values), min(end, start + self._val.room)
+            if start == stop:  # the next merges bins
+                self._train.update(steps[start], train[start])
+                self._val.update(steps[start], val[start])
+                self._look([start], len(self._val.values) - 1, steps)
+                stop += 1
+            else:
+                places = [start + at for at in self._val.closing(stop - start)]
+                self._train.extend(steps[start:stop], train[start:stop])
+                self._val.extend(steps[start:stop], val[start:stop])
+                self._look(places, seen, steps)
+            self.stood += [self.alarm] * (stop - len(self.stood))
+            start = stop
+
+    def _look(self, places: Sequence[int], seen: int, steps: Sequence[int]) -> None:
+        """Look at the values after the first ``seen``, which came at these places."""
+        curve, values, end = self._curve, self._val.values, seen + len(places)
+        curve.follow(values, seen)
+        while curve.seen < end:
+            follow, share = (
+                (curve.follow_while_high, SURELY_OVER) if self.alarm else (curve.follow_while_low, MATERIAL)
+            )
+            quiet, self._measured = follow(values, end, share), None
+            if not quiet:
+                at = places[curve.seen - seen - 1]
+                self.stood += [self.alarm] * (at - len(self.stood))
+                self._judge(steps[at], math.nan, None)
+
+    def _judge(self, step: int, val: float, change_error: float | None) -> None:
+        curve = self._curve
         best = curve.best
         rise = curve.level - best
-        sure = self._sure_by_examples(rise, best, signal)
+        sure = self._sure_by_examples(rise, best, val, change_error)
         if self.state.alarm_step is None and (sure or self._raised(rise, best)):
-            self.state.alarm_step = signal.step
+            self.state.alarm_step = step
         elif rise <= OVER * abs(best):
             self.state.alarm_step = None
 
@@ -117,13 +177,13 @@ class Overfitting(Detector):
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while validation stays up."""
-        found = self._rise()
-        if found is None:
-            seen = len(self._val.state.values)
+        alarm, seen = self.state.alarm_step, len(self._val.values)
+        if seen < FEWEST:
             return NotJudged(id=self.id, reason=f"it needs at least {FEWEST} finite validation values and has {seen}")
-        alarm = self.state.alarm_step
         if alarm is None:
             return None
+        found = self._rise()
+        assert found is not None
         first, onset, last = (min(self._val.step_of(position), alarm) for position in found.begins)
         change = self._train_change(found)
         return Finding(
@@ -163,7 +223,10 @@ class Overfitting(Detector):
 
     def _rise(self) -> Rise | None:
         self._curve.follow(self._val.values)
-        if self._measured is None and self._curve.seen >= FEWEST:
+        return self._measure() if self._curve.seen >= FEWEST else None
+
+    def _measure(self) -> Rise:
+        if self._measured is None:
             self._measured = self._curve.measure()
         return self._measured
 
@@ -177,11 +240,11 @@ class Overfitting(Detector):
             and self._passes(self.limit)
         )
 
-    def _sure_by_examples(self, rise: float, best: float, signal: Signal) -> bool:
-        if signal.change_error is None:
+    def _sure_by_examples(self, rise: float, best: float, val: float, change_error: float | None) -> bool:
+        if change_error is None:
             return False
         state = self.state
-        surely = signal.val - state.best_val - PAIRED_ERRORS * signal.change_error
+        surely = val - state.best_val - PAIRED_ERRORS * change_error
         worse = (
             surely >= PAIRED_MATERIAL * abs(state.best_val)
             and rise > OVER * abs(best)
@@ -193,14 +256,14 @@ class Overfitting(Detector):
 
     def _passes(self, limit: float) -> bool:
         """Return whether the statistic is at the limit and train is not worse by half as much."""
-        found = self._rise()
-        if found is None or not found.statistic >= limit:
+        found = self._measure()
+        if not found.statistic >= limit:
             return False
         change = self._train_change(found)
         return change is None or not change > TRAIN_SHARE * found.rise
 
     def _train_change(self, found: Rise) -> float | None:
-        return train_change(self._train.values, found)
+        return train_change(self._train.values[: self._curve.seen], found)
 
     def _evidence(self, found: Rise, change: float | None) -> dict[str, Evidence]:
         evidence: dict[str, Evidence] = {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.stats.level import Levels
 
 EVALUATIONS = 20
@@ -68,13 +69,43 @@ class Plateau(Detector):
         self._val.update(signal.step, signal.val)
         if signal.train is not None and math.isfinite(signal.train):
             self._train.update(signal.step, signal.train)
-        if self._moved(signal) | self._rate_changed(signal):
-            self._start(signal.step)
-            return
+        val = [self._val.level], [self._val.best], [signal.noise]
+        self._count([signal.step], val, [self._train.best], [signal.train_noise], [signal.learning_rate])
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once."""
+        val, n = self._val.extend(stretch.steps, stretch.val), len(stretch)
+        train = [self._train.best] * n
+        if stretch.train is not None:
+            train = self._train.extend(stretch.steps, stretch.train).bests
+        self._count(stretch.steps, (val.levels, val.bests, stretch.noise), train, stretch.train_noise, stretch.rates)
+
+    def _count(
+        self,
+        steps: Sequence[int],
+        val: tuple[Sequence[float], Sequence[float], Sequence[float | None]],
+        train: Sequence[float],
+        train_noises: Sequence[float | None],
+        rates: Sequence[float | None] | None,
+    ) -> None:
+        """Follow levels, lowest levels and noises of validation, and lowest levels and noises of train."""
         state = self.state
-        state.still += 1
-        if state.still == EVALUATIONS:
-            state.alarm_step = signal.step
+        for at, (step, level, best, noise, train_best, train_noise) in enumerate(
+            zip(steps, *val, train, train_noises, strict=True)
+        ):
+            moved = (
+                best < state.val_mark - (noise or 0.0)
+                or train_best < state.train_mark - (train_noise or 0.0)
+                or level - best > max(AWAY * abs(best), AWAY_NOISE * (noise or 0.0))
+            )
+            changed = rates is not None and self._rate_changed(step, rates[at])
+            if moved or changed:
+                state.val_mark, state.train_mark, state.rate_mark = best, train_best, state.rate
+                state.still, state.onset_step, state.alarm_step = 0, step, None
+                continue
+            state.still += 1
+            if state.still == EVALUATIONS:
+                state.alarm_step = step
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while nothing moves."""
@@ -84,20 +115,8 @@ class Plateau(Detector):
             )
         return None if self.state.alarm_step is None else self._finding()
 
-    def _start(self, step: int) -> None:
+    def _rate_changed(self, step: int, rate: float | None) -> bool:
         state = self.state
-        state.val_mark, state.train_mark, state.rate_mark = self._val.best, self._train.best, state.rate
-        state.still, state.onset_step, state.alarm_step = 0, step, None
-
-    def _moved(self, signal: Signal) -> bool:
-        state, noise = self.state, signal.noise or 0.0
-        improved = self._val.best < state.val_mark - noise
-        train_improved = self._train.best < state.train_mark - (signal.train_noise or 0.0)
-        away = self._val.rise > max(AWAY * abs(self._val.best), AWAY_NOISE * noise)
-        return improved or train_improved or away
-
-    def _rate_changed(self, signal: Signal) -> bool:
-        state, rate = self.state, signal.learning_rate
         if rate is None or not rate > 0.0 or not math.isfinite(rate):
             return False
         state.rate = rate
@@ -107,7 +126,7 @@ class Plateau(Detector):
             return False
         if not (rate * CHANGED <= state.rate_mark or rate >= CHANGED * state.rate_mark):
             return False
-        state.changed_step = signal.step
+        state.changed_step = step
         return True
 
     def _finding(self) -> Finding:

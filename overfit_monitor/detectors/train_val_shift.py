@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Self, final
 
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
-from overfit_monitor.signals import Signal
-from overfit_monitor.stats.level import Level
+from overfit_monitor.signals import Signal, Stretch
+from overfit_monitor.stats.level import Level, Levels
 from overfit_monitor.stats.order import median
 
 EVALUATIONS = 15
@@ -47,17 +47,23 @@ class TrainValShift(Detector):
     id: ClassVar[str] = "train_val_shift"
     state: _State
 
-    def __init__(self) -> None:
+    def __init__(self, levels: Levels | None = None) -> None:
+        levels = levels or Levels()
         self.state = _State()
-        self._val = Level()
-        self._train = Level()
+        self._val: Level = levels.val_of_both
+        self._train: Level = levels.train_of_both
         self._first: tuple[float, float] | None = None
+
+    @classmethod
+    def build(cls, levels: Levels) -> Self:
+        """Return one that looks at levels that others look at as well."""
+        return cls(levels)
 
     def update(self, signal: Signal) -> None:
         """Take in the next evaluation."""
         state = self.state
         if state.seen == 0:
-            state.probed = signal.probed
+            self._begin(signal.probed)
         train = (signal.probe if signal.probed else None) if state.probed else signal.train
         if not signal.finite or train is None or not math.isfinite(train):
             return
@@ -67,10 +73,32 @@ class TrainValShift(Detector):
         if len(state.first_val) < FIRST:
             state.first_val, state.first_train = [*state.first_val, signal.val], [*state.first_train, train]
             state.first_step = signal.step if state.first_step is None else state.first_step
-        if not self._shifted():
-            state.alarm_step = None
-        elif state.alarm_step is None:
-            state.alarm_step = signal.step
+        self._judge(signal.step, state.seen, state.noise, self._val.level, self._train.level)
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once: without a gap at first nothing can be found."""
+        state = self.state
+        if state.seen == 0:
+            self._begin(False)
+        if stretch.train is None or state.probed:
+            return
+        seen, room = state.seen, max(0, FIRST - len(state.first_val))
+        val = self._val.extend(stretch.steps, stretch.val)
+        train = self._train.extend(stretch.steps, stretch.train)
+        state.first_val = [*state.first_val, *stretch.val[:room]]
+        state.first_train = [*state.first_train, *stretch.train[:room]]
+        state.first_step = stretch.steps[0] if state.first_step is None else state.first_step
+        state.seen, state.noise = seen + len(stretch), stretch.noise[-1]
+        if state.seen >= EVALUATIONS and self._apart():
+            rows = enumerate(zip(stretch.steps, stretch.noise, val.levels, train.levels, strict=True), seen + 1)
+            for count, (step, noise, val_level, train_level) in rows:
+                self._judge(step, count, noise, val_level, train_level)
+
+    def _begin(self, probed: bool) -> None:
+        if probed != self.state.probed:
+            self.state.probed = probed
+            both = Levels()  # of evaluations with the probe
+            self._val, self._train = both.val_of_both, both.train_of_both
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while the gap stays what it was."""
@@ -102,6 +130,7 @@ class TrainValShift(Detector):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a state that `state_dict` returned."""
+        self._begin(state["probed"])
         super().load_state_dict(state)
         self._first = None
 
@@ -115,12 +144,23 @@ class TrainValShift(Detector):
         val, train = self._start()
         return val - train, self._val.level - self._train.level
 
-    def _shifted(self) -> bool:
-        state = self.state
-        if state.seen < EVALUATIONS or state.noise is None:
+    def _judge(self, step: int, seen: int, noise: float | None, val_level: float, train_level: float) -> None:
+        if not self._shifted(seen, noise, val_level, train_level):
+            self.state.alarm_step = None
+        elif self.state.alarm_step is None:
+            self.state.alarm_step = step
+
+    def _apart(self) -> bool:
+        """Return whether validation was worse than train at first by enough, the noise left aside."""
+        val, train = self._start()
+        return val - train > GAP * abs(val)
+
+    def _shifted(self, seen: int, noise: float | None, val_level: float, train_level: float) -> bool:
+        if seen < EVALUATIONS or noise is None or not self._apart():
             return False
         val, train = self._start()
-        if not val - train > max(GAP * abs(val), NOISE_UNITS * state.noise):
+        first = val - train
+        if not first > NOISE_UNITS * noise:
             return False
-        first, now = self._gaps()
-        return abs(now - first) <= GROWTH * first and train - self._train.level >= LEARNED * abs(train)
+        now = val_level - train_level
+        return abs(now - first) <= GROWTH * first and train - train_level >= LEARNED * abs(train)

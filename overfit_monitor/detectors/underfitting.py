@@ -9,7 +9,7 @@ from typing import ClassVar, final
 from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.stats.binned import BinnedCurve
 from overfit_monitor.stats.order import median
 
@@ -65,6 +65,20 @@ class Underfitting(Detector):
         self._train.update(signal.step, signal.train)
         if state.raised_step is None and len(self._train.state.values) >= EVALUATIONS:
             state.raised_step = signal.step
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take in many evaluations at once."""
+        state = self.state
+        if stretch.train is None:
+            return
+        if state.start is None:
+            state.start, state.start_step = stretch.train[0], stretch.steps[0]
+        state.last_step, state.noise = stretch.steps[-1], stretch.noise[-1]
+        seen = len(self._train.values)
+        self._val.extend(stretch.steps, stretch.val)
+        self._train.extend(stretch.steps, stretch.train)
+        if state.raised_step is None and seen + len(stretch) >= EVALUATIONS:
+            state.raised_step = stretch.steps[EVALUATIONS - seen - 1]
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while nothing is learned, or while there is more to come."""

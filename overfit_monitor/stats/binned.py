@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from overfit_monitor.state import Stateful
@@ -53,6 +54,41 @@ class BinnedCurve(Stateful):
             state.last_steps = state.last_steps[1::2]
             state.per_bin *= 2
         return True
+
+    @property
+    def room(self) -> int:
+        """Number of values that can be taken in before the one that merges bins."""
+        state = self.state
+        return (MOST_BINS - len(state.values)) * state.per_bin - state.open_count - 1
+
+    def extend(self, steps: Sequence[int], values: Sequence[float]) -> None:
+        """Take in values one after another."""
+        done = 0
+        while done < len(values):
+            end = done + self.room
+            self._fill(steps[done:end], values[done:end])
+            if end < len(values):
+                self.update(steps[end], values[end])
+            done = end + 1
+
+    def closing(self, n: int) -> range:
+        """Return which of the next values, not more than there is `room` for, close a bin, by their place."""
+        return range(self.state.per_bin - self.state.open_count - 1, n, self.state.per_bin)
+
+    def _fill(self, steps: Sequence[int], values: Sequence[float]) -> None:
+        state = self.state
+        state.last_steps += [steps[at] for at in self.closing(len(values))]
+        if state.per_bin == 1:
+            state.values += [0.0 + value for value in values]  # as sums are made: there is no negative zero
+            return
+        total, count = state.open_sum, state.open_count
+        for value in values:
+            total += value
+            count += 1
+            if count == state.per_bin:
+                state.values.append(total / count)
+                total, count = 0.0, 0
+        state.open_sum, state.open_count = total, count
 
     @property
     def values(self) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from overfit_monitor.state import Stateful
@@ -64,15 +65,33 @@ class Lead(Stateful):
         """Take in the next evaluation; one without finite values of both splits does not count."""
         if train is None or not (math.isfinite(val) and math.isfinite(train)):
             return
-        state = self.state
-        state.noise = noise
         self._val.update(step, val)
         self._train.update(step, train)
-        by_noise = math.inf if noise is None else self.noise_units * noise
-        if not self.lead > max(self.share * abs(self._train.level), by_noise):
-            state.in_a_row, state.onset_step, state.alarm_step = 0, None, None
-            return
-        state.in_a_row += 1
-        state.onset_step = step if state.onset_step is None else state.onset_step
-        if state.in_a_row == self.in_a_row:
-            state.alarm_step = step
+        self._count([step], [self._val.level], [self._train.level], [noise])
+
+    def extend(
+        self, steps: Sequence[int], *, val: Sequence[float], train: Sequence[float], noise: Sequence[float | None]
+    ) -> None:
+        """Take in many evaluations at once, with finite values of both splits."""
+        val_levels, train_levels = self._val.extend(steps, val).levels, self._train.extend(steps, train).levels
+        self._count(steps, val_levels, train_levels, noise)
+
+    def _count(
+        self, steps: Sequence[int], val: Sequence[float], train: Sequence[float], noises: Sequence[float | None]
+    ) -> None:
+        state = self.state
+        for step, level, trained, noise in zip(steps, val, train, noises, strict=True):
+            lead = trained - level
+            if (
+                lead <= 0.0
+                or noise is None
+                or not lead > max(self.share * abs(trained), self.noise_units * noise)
+            ):
+                if state.in_a_row:
+                    state.in_a_row, state.onset_step, state.alarm_step = 0, None, None
+                continue
+            state.in_a_row += 1
+            state.onset_step = step if state.onset_step is None else state.onset_step
+            if state.in_a_row == self.in_a_row:
+                state.alarm_step = step
+        state.noise = noises[-1]

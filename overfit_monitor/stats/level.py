@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 from overfit_monitor.state import Stateful
 
@@ -115,6 +116,33 @@ class Level(Stateful):
             state.onset_step = step
         return False
 
+    def extend(self, steps: Sequence[int], values: Sequence[float]) -> Track:
+        """Take in finite values one after another, one at least, and return how it stood after each.
+
+        Args:
+            steps: Their steps.
+            values: The values, as many.
+        """
+        state = self.state
+        track = Track(self, values)
+        level, best, points = state.level, state.best, track.points
+        best_step, since, excess, onset = state.best_step, state.since, state.excess, state.onset_step
+        for step, value, level in zip(steps, values, track.levels, strict=True):
+            if level < best:
+                best, best_step, since, excess, onset = level, step, 1, value - level, None
+            else:
+                since += 1
+                excess += value - best
+                if level <= best:
+                    onset = None
+                elif onset is None:
+                    onset = step
+            points.append((best, best_step, since, excess, onset))
+        track.finish()
+        last = track.at(len(values) - 1)
+        self.state, self.best_before = last.state, last.best_before
+        return track
+
     def beyond(self, noise: float | None, *, margin: float = 2.0) -> bool:
         """Return whether the curve has on average been above its best level by more than its noise explains.
 
@@ -139,19 +167,103 @@ class Level(Stateful):
 
 
 @final
-class SharedLevel(Level):
-    """A level that several follow, each of whom hands in every value: the first of them is enough."""
+class Track:
+    """How a level stood after each of several values.
 
-    def __init__(self) -> None:
+    Args:
+        start: The level before them.
+        values: The values.
+
+    Attributes:
+        levels: The level after each.
+        bests: The lowest level so far after each.
+        points: Lowest level, its step, values since it, their excess, and the onset after each.
+        start: What the level was before.
+    """
+
+    __slots__ = ("_window", "bests", "levels", "points", "start", "values")
+
+    def __init__(self, start: Level, values: Sequence[float]) -> None:
+        self.start = start.state
+        self.values = values
+        recent = self.start.recent
+        window = self._window = [*recent, *values]
+        few = range(len(recent) + 1, min(WINDOW, len(window) + 1))
+        levels = [_median(window[:end]) for end in few]
+        # Five values are the common case, and this is called more often than anything else.
+        first = max(0, len(recent) + 1 - WINDOW)
+        fives = zip(*(window[first + at :] for at in range(WINDOW)), strict=False)
+        levels += [sorted(five)[2] for five in fives]
+        self.levels: list[float] = levels
+        self.bests: list[float] = []
+        self.points: list[tuple[float, int | None, int, float, int | None]] = []
+
+    def finish(self) -> None:
+        """Take in that the points are complete."""
+        self.bests = [point[0] for point in self.points]
+
+    def better(self) -> list[int]:
+        """Return the places at which the level was a new best."""
+        before = [self.start.best, *self.bests]
+        return [at for at, (last, now) in enumerate(zip(before, self.bests, strict=False)) if now < last]
+
+    def best_before(self, at: int) -> float:
+        """Return the lowest level before the value at a place."""
+        return self.bests[at - 1] if at else self.start.best
+
+    def at(self, at: int) -> Level:
+        """Return the level as it was after the value at a place."""
+        best, best_step, since, excess, onset = self.points[at]
+        end = len(self.start.recent) + at + 1
+        recent = self._window[max(0, end - WINDOW) : end]
+        found = Level()
+        found.state = _State(
+            self.start.seen + at + 1, recent, self.levels[at], best, best_step, since, excess, onset
+        )
+        found.best_before = self.best_before(at)
+        return found
+
+
+@final
+class SharedLevel(Level):
+    """A level that several follow, each of whom hands in every value: the first of them is enough.
+
+    Args:
+        twin: One that may have taken in the same values, so that what it made of them is taken over.
+    """
+
+    def __init__(self, twin: SharedLevel | None = None) -> None:
         super().__init__()
         self._step: int | None = None
         self._better = False
+        self._twin = (twin,)  # not as an attribute of its own: it is no part of this one's state
+        self._steps: Sequence[int] = ()
+        self._track: Track | None = None
 
     def update(self, step: int, value: float) -> bool:
         """Take in the next finite value, once for all who follow it; steps must grow."""
         if step != self._step:
             self._step, self._better = step, super().update(step, value)
         return self._better
+
+    def extend(self, steps: Sequence[int], values: Sequence[float]) -> Track:
+        """Take in finite values one after another, once for all who follow it and hand in the same steps."""
+        if self._track is None or steps is not self._steps:
+            twin = self._twin[0]
+            track = None if twin is None or twin._steps is not steps else twin._track
+            if track is not None and track.start == self.state and track.values is values:
+                last = track.at(len(values) - 1)
+                self.state, self.best_before = last.state, last.best_before
+            else:
+                track = super().extend(steps, values)
+            self._steps, self._track = steps, track
+            self._step, self._better = steps[-1], self.best < self.best_before
+        return self._track
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        super().load_state_dict(state)
+        self._step, self._steps, self._track = None, (), None
 
 
 @final
@@ -165,7 +277,8 @@ class Levels:
     """
 
     def __init__(self) -> None:
-        self.val, self.val_of_both, self.train_of_both = SharedLevel(), SharedLevel(), SharedLevel()
+        self.val, self.train_of_both = SharedLevel(), SharedLevel()
+        self.val_of_both = SharedLevel(self.val)
 
 
 def _median(values: list[float]) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import sub
 from typing import TYPE_CHECKING, Any
 
 from overfit_monitor.state import Stateful
@@ -60,6 +62,18 @@ class StepNoise(Stateful):
         if state.last is not None:
             self._steps.push(abs(value - state.last))
         state.last = value
+
+    def extend(self, values: Sequence[float]) -> list[float | None]:
+        """Take in finite values one after another, one at least, and return the scale after each."""
+        state, few = self.state, len(self.state.steps)
+        first = values[:1] if state.last is None else ()
+        before = [*first, *values] if state.last is None else [state.last, *values]
+        medians = self._steps.extend(list(map(abs, map(sub, values[len(first) :], before[len(first) :]))))
+        state.last = values[-1]
+        unknown = min(len(medians), max(0, self.minimum - 1 - few))
+        scales: list[float | None] = [None] * (len(first) + unknown)
+        scales += [median / _MEDIAN_ABSOLUTE_STEP for median in medians[unknown:]]
+        return scales
 
     def skip(self, values: Array) -> None:
         """Take in many finite values at once, shape (n >= 1,); only the latest leave anything."""

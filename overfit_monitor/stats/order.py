@@ -54,6 +54,23 @@ class Window:
             del ordered[bisect_left(ordered, values[0])]
             del values[0]
 
+    def extend(self, values: Sequence[float]) -> list[float]:
+        """Push values one after another, none of them NaN, and return the median after each."""
+        ordered, size, medians = self._ordered, self.size, []
+        room = max(0, size - len(ordered))
+        for value in values[:room]:
+            insort(ordered, value)
+            medians.append(middle(ordered))
+        together = [*self.values, *values]
+        half = size // 2
+        low = half if size % 2 else half - 1
+        for oldest, value in zip(together, together[size:], strict=False):
+            del ordered[bisect_left(ordered, oldest)]
+            insort(ordered, value)
+            medians.append((ordered[low] + ordered[half]) / 2.0)
+        self.values[:] = together[-size:]
+        return medians
+
     @property
     def median(self) -> float:
         """Median of the values; there must be one."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from operator import sub
 from typing import NamedTuple, final
 
 from overfit_monitor.stats.autocorrelation import (
@@ -26,6 +27,7 @@ MOST_DOUBT = 20.0
 EARLY = 3
 EARLY_DOUBT = 3.0
 LAGS = (1, 2, 4)
+FEW = 8  # values that are put in their places one by one
 
 
 class Rise(NamedTuple):
@@ -96,21 +98,23 @@ class RisingCurve:
     new values add is reckoned, and nothing before somebody asks for it.
     """
 
-    __slots__ = ("_compared", "_differences", "_half", "_lowest_at", "_seconds", "_seen", "_settled", "_values")
+    __slots__ = ("_compared", "_differences", "_half", "_lowest_at", "_seconds", "_seen", "_settled", "_threes", "_values")
     _seen: int
 
     def __init__(self) -> None:
         self._begin([])
 
-    def follow(self, values: list[float]) -> None:
+    def follow(self, values: list[float], n: int | None = None) -> None:
         """Take in the values: those of before, with what was appended to them since, or else any others.
 
         Args:
             values: Finite values. The list is kept, to be appended to; whoever changes it otherwise hands in another.
+            n: How many of them, from the beginning on; None takes all.
         """
-        if values is not self._values or len(values) < self._seen:
+        n = len(values) if n is None else n
+        if values is not self._values or n < self._seen:
             self._begin(values)
-        self._seen = len(values)
+        self._seen = n
 
     @property
     def seen(self) -> int:
@@ -130,7 +134,8 @@ class RisingCurve:
     @property
     def level(self) -> float:
         """Median of the last twentieth of the values, of three at least."""
-        return median(self._values[-max(3, len(self._values) // 20) :])
+        n = self._seen
+        return median(self._values[max(0, n - max(3, n // 20)) : n])
 
     def rises_less_than(self, share: float) -> bool:
         """Return whether the rise is below a share of the lowest level's size for sure, told at less cost than both.
@@ -143,6 +148,59 @@ class RisingCurve:
         level, least = self.level, self._least()
         return level - least < share * (least if least >= 0.0 else -level)
 
+    def follow_while_low(self, values: list[float], n: int, share: float) -> bool:
+        """Follow values one by one for as long as `rises_less_than` says so of each, told at less cost.
+
+        No running median, however wide, is below the lowest median of three neighbours and the first four values: more
+        than half of its window is not above it, and so are two of three neighbours or, at the start, one of the four.
+
+        Args:
+            values: As for `follow`.
+            n: How many of them to follow at most, not fewer than were.
+            share: As for `rises_less_than`.
+
+        Returns:
+            Whether it went on to the end; otherwise the last that was followed is the first of which it is not so.
+        """
+        first = max(self._seen + 1, FEWEST)
+        self.follow(values, min(n, first - 1))
+        lowest = self._lowest_of_three()
+        for seen in range(first, n + 1):
+            last = sorted(values[seen - 3 : seen])
+            if last[1] < lowest:
+                lowest = last[1]
+            wide = seen // 20
+            level = last[1] if wide <= 3 else middle(sorted(values[seen - wide : seen]))
+            if not (lowest >= 0.0 and level - lowest < share * lowest):
+                self._seen, self._threes = seen, (lowest, seen)
+                if not self.rises_less_than(share):
+                    return False
+        self._seen = n
+        if n >= first:
+            self._threes = lowest, n
+        return True
+
+    def follow_while_high(self, values: list[float], n: int, share: float) -> bool:
+        """Follow values one by one for as long as the rise is above a share of the lowest level's size for sure.
+
+        Args:
+            values: As for `follow`.
+            n: How many of them to follow at most, not fewer than were.
+            share: Above 0.
+
+        Returns:
+            As `follow_while_low`.
+        """
+        first = max(self._seen + 1, FEWEST)
+        self.follow(values, min(n, first - 1))
+        for seen in range(first, n + 1):
+            self._seen = seen
+            least = self._least()
+            lowest = self._settled[self._lowest_at]
+            if not (least > 0.0 and self.level - lowest > share * lowest):
+                return False
+        return True
+
     @property
     def wander(self) -> float:
         """Standard deviation from second differences at lag 4, 0 with fewer than three of them."""
@@ -153,7 +211,7 @@ class RisingCurve:
     def measure(self) -> Rise:
         """Return all that `measure_rise` finds; it takes 6 values at least."""
         self._compare()
-        values, level = self._values, self.level
+        values, level, n = self._values, self.level, self._seen
         best, best_at = self._best()
         smooth = self._settled + self._tail()
         lag_1 = self._second_scale(1)
@@ -171,7 +229,7 @@ class RisingCurve:
             correlation,
             self.wander,
             recovered,
-            _statistic(level - best, noise, len(values) - best_at, correlation, doubt),
+            _statistic(level - best, noise, n - best_at, correlation, doubt),
             _begins(smooth, best_at, near, max(near, best + 0.1 * (level - best))),
             median(values[:3]) - best,
         )
@@ -180,6 +238,7 @@ class RisingCurve:
         self._values = values
         self._seen = self._compared = 0
         self._half = 1
+        self._threes = math.inf, 0  # the lowest median of three, and the values that it is of
         self._settled: list[float] = []  # running medians whose window is full on the right
         self._lowest_at = 0
         self._differences: list[float] = []
@@ -187,14 +246,12 @@ class RisingCurve:
 
     def _compare(self) -> None:
         """Reckon the differences that the values which came since the last time have added."""
-        values = self._values
-        for at in range(self._compared, self._seen):
-            if at:
-                insort(self._differences, abs(values[at] - values[at - 1]))
-            for lag, ordered in self._seconds.items():
-                if at >= 2 * lag:
-                    insort(ordered, second_difference(values[at - 2 * lag], values[at - lag], values[at]))
-        self._compared = self._seen
+        values, done, n = self._values, self._compared, self._seen
+        _insert(self._differences, map(abs, map(sub, values[max(1, done) : n], values[max(0, done - 1) : n])))
+        for lag, ordered in self._seconds.items():
+            first = max(0, done - 2 * lag)
+            _insert(ordered, map(second_difference, values[first:n], values[first + lag : n], values[first + 2 * lag : n]))
+        self._compared = n
 
     def _settle(self) -> None:
         """Reckon the running medians that the values which came since the last time have settled."""
@@ -202,11 +259,20 @@ class RisingCurve:
         half = max(1, n // 20 // 2)
         if half != self._half:
             self._half, self._settled, self._lowest_at = half, [], 0
-        settled = self._settled
-        for at in range(len(settled), n - half):
-            settled.append(_running_median(values, at, half, n))
+        settled, done = self._settled, len(self._settled)
+        settled += [_running_median(values, at, half, n) for at in range(done, min(half, n - half))]
+        settled += [sorted(values[at - half : at + half + 1])[half] for at in range(len(settled), n - half)]
+        for at in range(done, len(settled)):
             if settled[at] < settled[self._lowest_at]:
                 self._lowest_at = at
+
+    def _lowest_of_three(self) -> float:
+        """Return the lowest of the first four values and of the medians of three neighbours."""
+        values, (lowest, done) = self._values, self._threes
+        threes = (sorted(values[at - 3 : at])[1] for at in range(max(3, done + 1), self._seen + 1))
+        lowest = min(min(values[done : min(4, self._seen)], default=lowest), min(threes, default=lowest), lowest)
+        self._threes = lowest, self._seen
+        return lowest
 
     def _least(self) -> float:
         """Return what no running median is below, from those that are settled and the values at the end.
@@ -215,7 +281,8 @@ class RisingCurve:
         """
         self._settle()
         half = self._half
-        return min(self._settled[self._lowest_at], sorted(self._values[-2 * half :])[half - half // 2])
+        n = self._seen
+        return min(self._settled[self._lowest_at], sorted(self._values[n - 2 * half : n])[half - half // 2])
 
     def _best(self) -> tuple[float, int]:
         least = self._least()
@@ -229,12 +296,22 @@ class RisingCurve:
         return lowest, lowest_at
 
     def _tail(self) -> list[float]:
-        n, half = len(self._values), self._half
+        n, half = self._seen, self._half
         return [_running_median(self._values, at, half, n) for at in range(len(self._settled), n)]
 
     def _second_scale(self, lag: int) -> float:
         ordered = self._seconds[lag]
         return middle(ordered) / SECOND_UNIT if len(ordered) >= 3 else math.nan
+
+
+def _insert(ordered: list[float], values: Iterable[float]) -> None:
+    new = list(values)
+    if len(new) < FEW:
+        for value in new:
+            insort(ordered, value)
+    else:
+        ordered += new
+        ordered.sort()
 
 
 def _running_median(values: list[float], at: int, half: int, n: int) -> float:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Self
 
 from overfit_monitor.records import Mode, StopDecision
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.state import Stateful
 
 
@@ -34,6 +35,18 @@ class StoppingPolicy(Stateful, ABC):
             signal: The evaluation, oriented so that lower is better.
             alarm: Whether the overfitting alarm stands at this evaluation.
         """
+
+    def extend(self, stretch: Stretch, alarms: Sequence[bool], *, weighed: bool = False) -> StopDecision | None:
+        """Take in many evaluations at once, up to the first decision, and return it; as one after another would.
+
+        Args:
+            stretch: The evaluations.
+            alarms: Whether the overfitting alarm stands at each.
+            weighed: Whether each is several as one; as `weigh` then, and else as `update`.
+        """
+        take = self.weigh if weighed else self.update
+        found = (take(signal, alarm=alarm) for signal, alarm in zip(stretch, alarms, strict=True))
+        return next((decision for decision in found if decision is not None), None)
 
     def weigh(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
         """Take in several evaluations as one, in a run that is too long to be judged one by one; as `update`."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self, final
 
 from overfit_monitor.records import StopDecision
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.state import NoState
 from overfit_monitor.stopping.base import StoppingPolicy, decision, own_units
 
@@ -41,6 +42,12 @@ class Conditions(StoppingPolicy):
         if early:
             return None
         return self._reached(signal) or found
+
+    def extend(self, stretch: Stretch, alarms: Sequence[bool], *, weighed: bool = False) -> StopDecision | None:
+        """Take in many evaluations at once, up to the first decision, and return it."""
+        if self.stopping_threshold is None and stretch.steps[0] >= self.start_from_epoch:
+            return self.policy.extend(stretch, alarms, weighed=weighed)
+        return super().extend(stretch, alarms, weighed=weighed)
 
     def weigh(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
         """Take in several evaluations as one."""

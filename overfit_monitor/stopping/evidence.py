@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import mul
 from typing import Self, final
 
 from overfit_monitor.records import StopDecision
-from overfit_monitor.signals import Signal
+from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.stopping.base import StoppingPolicy, decision, own_units
-from overfit_monitor.stopping.progress import Progress
+from overfit_monitor.stopping.progress import FIGURES, Progress
 from overfit_monitor.stopping.weights import BIAS, WEIGHTS
 
 LIMIT = 0.0
 RELIEF = 1.0
 STANDSTILL, STANDSTILL_SHARE = 60, 2
 NON_FINITE_IN_A_ROW = 3
+_WEIGHTS = tuple(WEIGHTS[name] for name in FIGURES)
 
 
 @dataclass(slots=True)
@@ -72,24 +75,56 @@ class EvidenceStopping(StoppingPolicy):
         """Take in an evaluation, or several as one, and return the decision if it is to stop."""
         if not signal.finite:
             return None
-        state = self.state
-        rising = _rises(state.rate, signal.learning_rate)
-        state.rate = signal.learning_rate
         self._progress.follow(signal)
-        if rising or signal.best_step == signal.step:
+        rising = self._rises(signal.learning_rate)
+        if rising or signal.best_step == signal.step or signal.noise is None:
             return None
-        figures = self._progress.figures(signal)
-        if figures is None:
-            return None
-        evidence = BIAS + sum(WEIGHTS[name] * figure for name, figure in figures.items())
-        limit = self.limit - RELIEF if alarm else self.limit
-        if not limit < evidence < math.inf:
-            return self._standstill(signal)
-        return decision("evidence", signal, value=evidence, limit=limit, message=self._message(signal, alarm))
+        evidence = self._evidence(signal.best, signal.noise)
+        return self._decide(signal, evidence, alarm=alarm) if self._beyond(evidence, alarm=alarm) else None
+
+    def extend(self, stretch: Stretch, alarms: Sequence[bool], *, weighed: bool = False) -> StopDecision | None:
+        """Take in many evaluations at once, up to the first decision, and return it."""
+        if not weighed:
+            self.state.non_finite = 0
+        progress, steps, train, rates = self._progress, stretch.steps, stretch.train, stretch.rates
+        columns = zip(stretch.val, stretch.best, stretch.best_steps, stretch.noise, alarms, strict=True)
+        for at, (val, best, best_step, noise, alarm) in enumerate(columns):
+            rate, newest = None if rates is None else rates[at], best_step == steps[at]
+            progress.take(val, best, newest, noise, stretch.missing if train is None else train[at], rate)
+            if self._rises(rate) or newest or noise is None:
+                continue
+            evidence = self._evidence(best, noise)
+            if self._beyond(evidence, alarm=alarm):
+                return self._decide(stretch[at], evidence, alarm=alarm)
+        return None
 
     def go_on_from(self, earlier: Self) -> None:
         """Take over how many evaluations in a row were no numbers."""
         self.state.non_finite = earlier.state.non_finite
+
+    def _rises(self, rate: float | None) -> bool:
+        before, self.state.rate = self.state.rate, rate
+        return before is not None and rate is not None and rate > before
+
+    def _evidence(self, best: float, noise: float) -> float:
+        return BIAS + sum(map(mul, _WEIGHTS, self._progress.reckon(best, noise)))
+
+    def _beyond(self, evidence: float, *, alarm: bool) -> bool:
+        """Return whether it is to stop, for the evidence or for a standstill."""
+        return self._limit(alarm) < evidence < math.inf or self._progress.waited > self._allowed
+
+    def _decide(self, signal: Signal, evidence: float, *, alarm: bool) -> StopDecision:
+        limit = self._limit(alarm)
+        if not limit < evidence < math.inf:
+            return self._standstill(signal)
+        return decision("evidence", signal, value=evidence, limit=limit, message=self._message(signal, alarm))
+
+    def _limit(self, alarm: bool) -> float:
+        return self.limit - RELIEF if alarm else self.limit
+
+    @property
+    def _allowed(self) -> int:
+        return STANDSTILL + STANDSTILL_SHARE * self._progress.state.at_best
 
     def _message(self, signal: Signal, alarm: bool) -> str:
         level, gain = self._progress.summary(signal)
@@ -101,11 +136,8 @@ class EvidenceStopping(StoppingPolicy):
             f"best gained {gain:.2%}. A value better than {best:.4g} here would have let it go on."
         )
 
-    def _standstill(self, signal: Signal) -> StopDecision | None:
-        at_best, waited = self._progress.state.at_best, self._progress.waited
-        allowed = STANDSTILL + STANDSTILL_SHARE * at_best
-        if waited <= allowed:
-            return None
+    def _standstill(self, signal: Signal) -> StopDecision:
+        at_best, waited, allowed = self._progress.state.at_best, self._progress.waited, self._allowed
         best = own_units(signal.best, signal.mode)
         return decision(
             "standstill",
@@ -127,7 +159,3 @@ class EvidenceStopping(StoppingPolicy):
             message=f"{count} evaluations in a row were NaN or infinite. "
             "One finite value would have started the count anew.",
         )
-
-
-def _rises(before: float | None, now: float | None) -> bool:
-    return before is not None and now is not None and now > before

@@ -10,6 +10,7 @@ from overfit_monitor.state import Stateful
 
 _RECENT, _EARLIER, _LATEST = 8.0, 3.0, 24.0
 _TINY = 1e-12
+FIGURES = ("above", "wait", "gain", "level", "turn", "fall", "train", "rate_to_fall", "rate_fallen")
 SLACK = 1.0
 LARGEST_STEP = 2.0
 
@@ -71,19 +72,46 @@ class Progress(Stateful):
     def follow(self, signal: Signal) -> None:
         """Take in the next evaluation without asking for the figures; as `update`."""
         if signal.finite:
-            self._follow_val(signal)
-            self._follow_train(signal.train)
-            self._follow_rate(signal.learning_rate)
+            newest = signal.best_step == signal.step
+            self.take(signal.val, signal.best, newest, signal.noise, signal.train, signal.learning_rate)
 
     def figures(self, signal: Signal) -> dict[str, float] | None:
         """Return the figures of the evaluation that was taken in last; as `update`."""
         if signal.noise is None or not signal.finite:
             return None
-        noise, scale = _noise(signal), self._scale(signal)
-        figures = self._of_val(signal, noise, scale)
-        figures["train"] = self._of_train(scale)
-        figures["rate_to_fall"], figures["rate_fallen"] = self._of_rate()
-        return figures
+        return dict(zip(FIGURES, self.reckon(signal.best, signal.noise), strict=True))
+
+    def take(
+        self, val: float, best: float, newest: bool, noise: float | None, train: float | None, rate: float | None
+    ) -> None:
+        """Take in the next evaluation with a finite value.
+
+        Args:
+            val: Validation value.
+            best: Lowest validation value so far.
+            newest: Whether it is this one.
+            noise: Noise of the curve, None while unknown.
+            train: Train value, None where there is none.
+            rate: Learning rate, None where unknown.
+        """
+        state = self.state
+        count = state.count = state.count + 1
+        if count == 1:
+            state.first = state.level = state.latest = state.best_before = val
+        state.level += (_RECENT + 1.0) / (count + _RECENT) * (val - state.level)
+        state.latest += (_LATEST + 1.0) / (count + _LATEST) * (val - state.latest)
+        state.best_before += 3.0 / (count + 2.0) * (best - state.best_before)
+        if newest:
+            state.at_best = count
+        if val <= best or noise is None:
+            state.above = 0.0
+        else:
+            above = (val - best) / _noise(noise, best)
+            state.above = max(0.0, state.above + min(above, LARGEST_STEP) - SLACK)
+        if train is not None and math.isfinite(train):
+            self._follow_train(train)
+        if rate is not None and math.isfinite(rate):
+            self._follow_rate(rate)
 
     @property
     def waited(self) -> int:
@@ -92,52 +120,41 @@ class Progress(Stateful):
 
     def summary(self, signal: Signal) -> tuple[float, float]:
         """Return the recent level above the best in units of noise, and the best's late relative gain."""
-        return self._level(signal, _noise(signal)), self._gain(signal, self._scale(signal))
+        best = signal.best
+        return self._level(best, _noise(signal.noise, best)), self._gain(best, self._scale(best))
 
-    def _follow_val(self, signal: Signal) -> None:
-        state = self.state
-        state.count += 1
-        if state.count == 1:
-            state.first = state.level = state.latest = state.best_before = signal.val
-        state.level = _average(state.level, signal.val, state.count, _RECENT)
-        state.latest = _average(state.latest, signal.val, state.count, _LATEST)
-        state.best_before = _average(state.best_before, signal.best, state.count, 2.0)
-        if signal.best_step == signal.step:
-            state.at_best = state.count
-        if signal.val <= signal.best or signal.noise is None:
-            state.above = 0.0
-            return
-        above = (signal.val - signal.best) / _noise(signal)
-        state.above = max(0.0, state.above + min(above, LARGEST_STEP) - SLACK)
+    def reckon(self, best: float, noise: float) -> tuple[float, ...]:
+        """Return the figures after the evaluation that was taken in last, in the order of `FIGURES`.
 
-    def _follow_train(self, train: float | None) -> None:
-        if train is None or not math.isfinite(train):
-            return
+        Args:
+            best: Lowest validation value so far.
+            noise: Noise of the curve.
+        """
+        state, noise, scale = self.state, _noise(noise, best), self._scale(best)
+        return (
+            math.log1p(state.above),
+            math.log1p(state.count - state.at_best),
+            math.log(self._gain(best, scale) + 1e-3),
+            math.log1p(self._level(best, noise)),
+            max(-5.0, min(5.0, (state.latest - state.level) / noise)),
+            math.log(min((state.first - best) / noise, 1e9) + 0.1),
+            self._of_train(scale),
+            *self._of_rate(),
+        )
+
+    def _follow_train(self, train: float) -> None:
         state = self.state
-        state.train_count += 1
-        if state.train_count == 1:
+        count = state.train_count = state.train_count + 1
+        if count == 1:
             state.train_level = state.train_before = train
-        state.train_level = _average(state.train_level, train, state.train_count, _RECENT)
-        state.train_before = _average(state.train_before, train, state.train_count, _EARLIER)
+        state.train_level += (_RECENT + 1.0) / (count + _RECENT) * (train - state.train_level)
+        state.train_before += (_EARLIER + 1.0) / (count + _EARLIER) * (train - state.train_before)
 
-    def _follow_rate(self, rate: float | None) -> None:
-        if rate is None or not math.isfinite(rate):
-            return
+    def _follow_rate(self, rate: float) -> None:
         state = self.state
         fell = state.rate is not None and rate < state.rate
-        state.falling = _average(state.falling, float(fell), state.count, 2.0)
+        state.falling += 3.0 / (state.count + 2.0) * (float(fell) - state.falling)
         state.rate, state.peak = rate, max(state.peak, rate)
-
-    def _of_val(self, signal: Signal, noise: float, scale: float) -> dict[str, float]:
-        state = self.state
-        return {
-            "above": math.log1p(state.above),
-            "wait": math.log1p(self.waited),
-            "gain": math.log(self._gain(signal, scale) + 1e-3),
-            "level": math.log1p(self._level(signal, noise)),
-            "turn": max(-5.0, min(5.0, (state.latest - state.level) / noise)),
-            "fall": math.log(min((state.first - signal.best) / noise, 1e9) + 0.1),
-        }
 
     def _of_train(self, scale: float) -> float:
         state = self.state
@@ -154,19 +171,15 @@ class Progress(Stateful):
         share = min(1.0, max(state.rate / state.peak, math.exp(-5.0)))
         return state.falling * share, -math.log(share)
 
-    def _gain(self, signal: Signal, scale: float) -> float:
-        return max(0.0, self.state.best_before - signal.best) / scale
+    def _gain(self, best: float, scale: float) -> float:
+        return max(0.0, self.state.best_before - best) / scale
 
-    def _level(self, signal: Signal, noise: float) -> float:
-        return min(max(0.0, self.state.level - signal.best) / noise, 1e9)
+    def _level(self, best: float, noise: float) -> float:
+        return min(max(0.0, self.state.level - best) / noise, 1e9)
 
-    def _scale(self, signal: Signal) -> float:
-        return max(abs(signal.best), 0.01 * (self.state.first - signal.best), _TINY)
-
-
-def _average(before: float, value: float, count: int, memory: float) -> float:
-    return before + (memory + 1.0) / (count + memory) * (value - before)
+    def _scale(self, best: float) -> float:
+        return max(abs(best), 0.01 * (self.state.first - best), _TINY)
 
 
-def _noise(signal: Signal) -> float:
-    return max(signal.noise or 0.0, 1e-9 * abs(signal.best), _TINY)
+def _noise(noise: float | None, best: float) -> float:
+    return max(noise or 0.0, 1e-9 * abs(best), _TINY)
