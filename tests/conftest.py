@@ -6,6 +6,8 @@ import signal
 import hypothesis
 import pytest
 
+from .chromium import chromium
+
 # How long an example takes, or drawing one, says more of the machine than of the code.
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -44,3 +46,10 @@ def no_unexpected_fault():
     yield errors.messages
     logger.removeHandler(errors)
     assert not errors.messages
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Give a browser to the tests of a module."""
+    with chromium() as launched:
+        yield launched
