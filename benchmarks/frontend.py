@@ -20,21 +20,16 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from board import PLUGIN, append, board, wait_for_step, write_run, write_runs
-from playwright.sync_api import sync_playwright
+from chromium import chromium
 from tables import progress, show
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 TABLES = ("bytes", "paint", "scroll", "long")
 ROWS = "table.runs tbody tr[data-run]"
 # In every frame: when the first row, the last verdict and the first curve were there, by the frame's own clock.
@@ -62,20 +57,6 @@ async () => {
   return [1000 * gaps.length / (times.at(-1) - times[0]), Math.max(...gaps)];
 }
 """
-
-
-@contextmanager
-def browser() -> Iterator[Any]:
-    """Open the browser that is installed."""
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        raise SystemExit("no Chromium or Chrome was found: apt-get install chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        # The browser's own first page costs what no later one does.
-        launched.new_page().goto("about:blank")
-        yield launched
-        launched.close()
 
 
 def opened(launched: Any, address: str, anchor: str) -> tuple[Any, Any]:
@@ -253,7 +234,7 @@ def main() -> None:
         sizes()
     if options.tables == ["bytes"]:
         return
-    with tempfile.TemporaryDirectory() as name, browser() as launched:
+    with tempfile.TemporaryDirectory() as name, chromium() as launched:
         folder = Path(name)
         if "paint" in options.tables:
             progress("first paint and news")

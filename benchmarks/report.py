@@ -18,17 +18,15 @@ import argparse
 import gzip
 import math
 import random
-import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import sync_playwright
+from chromium import chromium
 from tables import progress, show
 
 from overfit_monitor import Monitor
@@ -39,7 +37,6 @@ from overfit_monitor.view.payload import show as shown_run
 
 STATIC = Path(str(files("overfit_monitor.view") / "static"))
 UPLOT = STATIC / "vendor" / "uplot-1.6.32"
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 # One act for each frame, as fast as frames come.
 DRIVE = """
 const over = document.querySelector(".u-over");
@@ -82,7 +79,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=2000)
     parser.add_argument("--frames", type=int, default=60)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, _browser() as browser:
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         file = Path(folder) / "page.html"
         rows = [_report(count, options.evaluations, file, browser) for count in options.runs]
         head = ("runs", "written in (s)", "size (MB)", "table after (ms)", "run after (ms)")
@@ -91,18 +88,6 @@ def main() -> None:
         title = f"Processor time a frame, {options.points} points a curve"
         show(title, acts, _interaction(options.points, options.frames, file, browser))
     show("Weight of the pages (KB)", ("part", "as it is", "gzipped"), _weights())
-
-
-@contextmanager
-def _browser() -> Iterator[Any]:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = next((found for name in names if (found := shutil.which(name))), None)
-    if path is None:
-        raise SystemExit("no Chromium or Chrome was found: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 def _run(count: int) -> ShownRun:

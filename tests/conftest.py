@@ -1,13 +1,22 @@
 """What every test is held to."""
 
 import logging
+import signal
 
 import hypothesis
 import pytest
 
-# How long an example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("any machine", deadline=None)
+from .chromium import chromium
+
+# How long an example takes, or drawing one, says more of the machine than of the code.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("any machine")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's `&` and nohup have it ignored, by child processes too: whoever tests Ctrl-C would wait forever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _Errors(logging.Handler):
@@ -37,3 +46,10 @@ def no_unexpected_fault():
     yield errors.messages
     logger.removeHandler(errors)
     assert not errors.messages
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Give a browser to the tests of a module."""
+    with chromium() as launched:
+        yield launched

@@ -1,11 +1,12 @@
 """The benchmark of the pages runs as a user would run it: every table but that of the long run, which is slow."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from ..chromium import browser_path
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "frontend.py"
 
@@ -32,8 +33,7 @@ def test_bytes_add_up():
 def test_first_paint_and_news_are_measured():
     pytest.importorskip("playwright")
     pytest.importorskip("tensorboard")
-    if shutil.which("chromium") is None:
-        pytest.skip("no Chromium")
+    browser_path()
     paint, news = rows(printed("--tables", "paint", "--runs", "3", "--evaluations", "20"))
     first, _, judged, whole, own = map(float, paint)
     assert 0 < first <= judged

@@ -20,7 +20,7 @@ with open("runs/exp1/log.csv", "w") as file:
     print("epoch,train_loss,val_loss", file=file, flush=True)
     for epoch in range(60):
         print(epoch, train[epoch], val[epoch], sep=",", file=file, flush=True)
-        time.sleep(0.05 if epoch < 40 else 60)
+        time.sleep(0.05 if epoch < 40 else 240)
 """
 
 
@@ -40,7 +40,7 @@ def test_two_lines_end_a_training(tmp_path):
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=200,
     )
     assert done.stdout.splitlines()[-1] == "watch 1 training 143"  # 128 and SIGTERM
     assert "was sent SIGTERM because of exp1" in done.stderr or "because of log" in done.stderr

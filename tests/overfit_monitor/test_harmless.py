@@ -21,8 +21,26 @@ def boom(*_args, **_kwargs):
     raise OSError(28, "No space left on device")
 
 
-def hang(*_args, **_kwargs):
-    threading.Event().wait(2)
+class Hang:
+    """Does not return before the test is over."""
+
+    def __init__(self):
+        self.over = threading.Event()
+
+    def __call__(self, *_args, **_kwargs):
+        self.over.wait(30)
+
+
+@pytest.fixture(params=["boom", "hang"])
+def fault(request, monkeypatch):
+    """Return what is called in the place of a part, which is waited for as long as a healthy one ever needs."""
+    if request.param == "boom":
+        yield boom
+        return
+    hang = Hang()
+    monkeypatch.setattr(Worker.__init__, "__kwdefaults__", {"seconds": 0.3})
+    yield hang
+    hang.over.set()
 
 
 def run(monitor, steps=range(60)):
@@ -53,11 +71,8 @@ def truth():
     return run(Monitor())
 
 
-@pytest.mark.parametrize("fault", [boom, hang])
 @pytest.mark.parametrize("where", ["read_journal", "Journal", "installed_sinks"])
 def test_opening(where, fault, tmp_path, monkeypatch, truth):
-    monkeypatch.setattr("overfit_monitor.worker.SECONDS", 0.05)
-    monkeypatch.setattr(Worker.__init__, "__kwdefaults__", {"seconds": 0.05})
     Monitor(run_dir=tmp_path, sinks={}).close()
     monkeypatch.setattr(f"overfit_monitor.outlets.{where}", fault)
     with pytest.warns(MonitorWarning, match="is off after (OSError|TimeoutError)") as told:
@@ -66,10 +81,8 @@ def test_opening(where, fault, tmp_path, monkeypatch, truth):
     assert len(told) == 1
 
 
-@pytest.mark.parametrize("fault", [boom, hang])
 @pytest.mark.parametrize("method", ["write", "close"])
 def test_the_journal(method, fault, tmp_path, monkeypatch, truth):
-    monkeypatch.setattr(Worker.__init__, "__kwdefaults__", {"seconds": 0.05})
     monitor = Monitor(run_dir=tmp_path, sinks={})
     monkeypatch.setattr(Journal, method, fault)
     with pytest.warns(MonitorWarning, match="journal is off after .*; training goes on and everything is jud") as told:
@@ -77,10 +90,8 @@ def test_the_journal(method, fault, tmp_path, monkeypatch, truth):
     assert len(told) == 1
 
 
-@pytest.mark.parametrize("fault", [boom, hang])
 @pytest.mark.parametrize("method", ["write", "close"])
-def test_a_sink(method, fault, monkeypatch, truth):
-    monkeypatch.setattr(Worker.__init__, "__kwdefaults__", {"seconds": 0.05})
+def test_a_sink(method, fault, truth):
     good = Collector()
     monitor = Monitor(sinks={"bad": Collector(fault, method), "good": good})
     with pytest.warns(MonitorWarning, match="bad is off after") as told:
@@ -166,9 +177,8 @@ def test_an_argument_that_cannot_be(learning_rates):
 def test_an_interrupt_gets_through(tmp_path):
     monitor = Monitor(run_dir=tmp_path, sinks={})
     monitor.log(step=0, val={"loss": 1.0})
-    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     with pytest.raises(KeyboardInterrupt):
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
         for step in range(1, 10**9):
             monitor.log(step=step, val={"loss": 1.0})
     monitor.close()

@@ -1,5 +1,6 @@
 """The bar, with tqdm and without it, and where nobody looks."""
 
+import inspect
 import io
 import sys
 import time
@@ -38,9 +39,10 @@ def test_it_shows_how_far_it_is(library):
     assert drawn.endswith("\r")  # nothing of it is left
 
 
-def test_nothing_in_the_first_second(library):
+def test_nothing_before_its_time(library):
+    assert inspect.signature(bar).parameters["after"].default == 1.0
     terminal = Terminal()
-    with bar("runs", stream=terminal) as step:
+    with bar("runs", stream=terminal, after=3600.0) as step:
         walk(step)
     assert terminal.getvalue().strip() == ""
 

@@ -131,10 +131,10 @@ def test_a_server_that_fails_costs_one_warning_and_no_time(answers, tries, why, 
 @pytest.mark.parametrize("answers", [[500], [503, 429], ["close"], ["hang"]])
 def test_a_passing_fault_is_tried_again(answers, server):
     server.answers = list(answers)
-    hook = webhook(server.url, seconds=0.5 if answers == ["hang"] else 10)
+    hook = webhook(server.url, seconds=1.0 if answers == ["hang"] else 10)
     hook.send({"text": "a"})
     hook.send({"text": "b"})
-    for _ in range(1000):
+    for _ in range(6000):
         if len(server.received) == 2:
             break
         time.sleep(0.01)

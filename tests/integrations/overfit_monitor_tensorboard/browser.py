@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -23,6 +21,8 @@ import pytest
 
 from overfit_monitor import Monitor
 
+from ...chromium import WATCH_VIOLATIONS, shoot
+
 WATCHED = "digits/wide-500"
 HEALTHY = "digits/with-dropout"
 TRAIN_ONLY = "elsewhere/train-only"
@@ -30,40 +30,7 @@ HOSTILE = '<img src=x onerror=alert(1)> & 100% "é"'
 RUNS = (HOSTILE, WATCHED, TRAIN_ONLY, HEALTHY)
 EPOCHS = 60
 PLUGIN = "data/plugin/overfit_monitor"
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 START_SECONDS = 90.0
-
-
-def browser_path() -> str:
-    """Return the installed browser; without one skip, or fail where CI asks for it."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = next((found for name in names if (found := shutil.which(name))), None)
-    if path is None:
-        missing = "no Chromium or Chrome was found: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return path
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    """Give a running browser, and end it."""
-    from playwright import sync_api
-
-    path = browser_path()
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield launched
-        launched.close()
 
 
 def curves(*, overfits: bool, seed: int) -> tuple[list[float], list[float]]:
@@ -222,20 +189,6 @@ class Tab:
     def shoot(self, name: str) -> None:
         """Save a screenshot if ``OVERFIT_MONITOR_SCREENSHOTS`` names a folder."""
         shoot(self.page, name)
-
-
-def shoot(page: Any, name: str) -> None:
-    """Save a screenshot of a page if ``OVERFIT_MONITOR_SCREENSHOTS`` names a folder."""
-    folder = os.environ.get("OVERFIT_MONITOR_SCREENSHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(folder) / f"{name}.png")
-
-
-WATCH_VIOLATIONS = """
-window.violations = [];
-document.addEventListener("securitypolicyviolation", event => window.violations.push(event.blockedURI));
-"""
 
 
 def open_tab(browser: Any, server: Server, anchor: str = "#overfit_monitor") -> Tab:

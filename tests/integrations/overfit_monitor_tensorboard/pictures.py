@@ -1,15 +1,17 @@
 """Make the pictures of the documentation: real trainings on scikit-learn's digits, in a real TensorBoard.
 
-usage: python tests/integrations/overfit_monitor_tensorboard/pictures.py [FOLDER]   (docs/images)
+usage: python -m tests.integrations.overfit_monitor_tensorboard.pictures [FOLDER]   (docs/images)
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from ...chromium import chromium
+from . import browser as real
 
 HERE = Path(__file__).parent
 SIZE = {"width": 1280, "height": 720}
@@ -68,12 +70,8 @@ def train(
 
 def main() -> None:
     """Train, serve, and save the pictures."""
-    from playwright.sync_api import sync_playwright
-
-    sys.path.insert(0, str(HERE))
-    real = importlib.import_module("browser")
     target = Path(sys.argv[1] if len(sys.argv) > 1 else HERE.parents[2] / "docs" / "images")
-    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as name, chromium() as browser:
         logs = Path(name) / "runs"
         train(logs / "digits" / "wide-500")
         train(logs / "digits" / "dropout-0.5", dropout=0.5)
@@ -83,7 +81,6 @@ def main() -> None:
         train(logs / "digits" / "too-fast", rate=1e30)
         train(logs / "digits" / "too-slow", rate=1e-5, count=1000)
         real.write_scalars(logs / "elsewhere" / "train-only", {"loss/train": real.curves(overfits=False, seed=3)[0]})
-        browser = playwright.chromium.launch(executable_path=real.browser_path(), args=list(real.FLAGS))
         with real.tensorboards(logs, Path(name), {"fast": ["--load_fast=true"]}) as servers:
             while any(row["pending"] for row in servers["fast"].get(f"{real.PLUGIN}/runs?wait=20")["runs"]):
                 pass
@@ -96,7 +93,6 @@ def main() -> None:
             tab.frame.locator(".compare-view canvas").first.wait_for()
             tab.page.set_viewport_size(SIZE | {"height": 1060})
             save(tab, target / "compare.png")
-        browser.close()
 
 
 def save(tab: Any, path: Path) -> None:

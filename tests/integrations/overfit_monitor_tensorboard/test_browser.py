@@ -38,12 +38,6 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with real.chromium() as launched:
-        yield launched
-
-
-@pytest.fixture(scope="module")
 def tabs(browser: Any, logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, real.Tab]]:
     with real.tensorboards(logs, tmp_path_factory.mktemp("servers"), ARGUMENTS) as servers:
         for server in servers.values():
@@ -126,9 +120,9 @@ def test_new_points_and_new_runs_come_by_themselves(either: real.Tab, logs: Path
         while name not in either.runs():
             either.reload()
             either.page.wait_for_timeout(500)
-        expect(either.row(name).locator(".badge")).not_to_have_text(re.compile("Overfitting|Pending"), timeout=20_000)
+        expect(either.row(name).locator(".badge")).not_to_have_text(re.compile("Overfitting|Pending"))
         real.write_scalars(logs / name, series, steps=range(15, real.EPOCHS))
-        expect(either.row(name).locator(".badge")).to_have_text("Overfitting", timeout=20_000)
+        expect(either.row(name).locator(".badge")).to_have_text("Overfitting")
     finally:
         for file in (logs / name).iterdir():
             file.unlink()

@@ -14,7 +14,7 @@ import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
-from . import browser as real  # noqa: E402
+from ...chromium import WATCH_VIOLATIONS, shoot  # noqa: E402
 from . import stage as made  # noqa: E402
 
 expect = sync_api.expect
@@ -48,12 +48,6 @@ window.Notification.requestPermission = async () => (window.Notification.permiss
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with real.chromium() as launched:
-        yield launched
-
-
-@pytest.fixture(scope="module")
 def server() -> Iterator[made.Stage]:
     with made.staged() as stage:
         yield stage
@@ -71,7 +65,7 @@ def stage(server: made.Stage) -> made.Stage:
 @pytest.fixture(scope="module")
 def context(browser: Any) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1280, "height": 860}, accept_downloads=True)
-    context.add_init_script(real.WATCH_VIOLATIONS)
+    context.add_init_script(WATCH_VIOLATIONS)
     yield context
     context.close()
 
@@ -124,10 +118,6 @@ def again(page: Any) -> None:
     page.evaluate(
         "[...document.querySelectorAll('[role=alert] button')].find(b => b.textContent === 'Try again')?.click()"
     )
-
-
-def shoot(page: Any, name: str) -> None:
-    real.shoot(page, name)
 
 
 def test_rows_say_what_matters_the_worst_first(open_page: Callable[..., Any]) -> None:
@@ -272,7 +262,7 @@ def test_news_change_only_their_rows_and_keep_the_focus(stage: made.Stage, open_
 def test_page_that_is_not_seen_asks_for_nothing(stage: made.Stage, open_page: Callable[..., Any]) -> None:
     page = open_page()
     page.evaluate("document.querySelector('main').hidden = true")
-    page.wait_for_timeout(300)
+    page.wait_for_load_state("networkidle")
     before = len(stage.asked)
     news(page)
     page.wait_for_timeout(300)

@@ -19,7 +19,7 @@ from overfit_monitor import Monitor  # noqa: E402
 from overfit_monitor.records import Observation  # noqa: E402
 from overfit_monitor.view import payload  # noqa: E402
 
-from . import browser as real  # noqa: E402
+from ...chromium import WATCH_VIOLATIONS  # noqa: E402
 from . import full_run as made  # noqa: E402
 from .stage import Stage, staged  # noqa: E402
 
@@ -93,17 +93,11 @@ class View:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with real.chromium() as launched:
-        yield launched
-
-
-@pytest.fixture(scope="module")
-def opened(chromium: Any) -> Iterator[View]:
+def opened(browser: Any) -> Iterator[View]:
     with staged() as stage:
-        context = chromium.new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+        context = browser.new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
-        context.add_init_script(real.WATCH_VIOLATIONS)
+        context.add_init_script(WATCH_VIOLATIONS)
         context.route("**/environment", lambda route: route.fulfill(json={"data_location": "/logs/it's mine"}))
         yield View(stage, context)
         context.close()

@@ -79,7 +79,7 @@ def test_idle_and_until_stop(capsys):
 
 def test_stop_pid_and_stop_file(sleeper, capsys):
     assert main(["watch", "overfit.csv", "--stop-pid", str(sleeper.pid), "--stop-file", "to/stop"]) == 1
-    assert sleeper.wait(10) == -signal.SIGTERM
+    assert sleeper.wait(60) == -signal.SIGTERM
     err = capsys.readouterr().err
     assert f"process {sleeper.pid} was sent SIGTERM because of overfit: error: overfitting: " in err
     assert err.count("was sent") == 1
@@ -90,13 +90,16 @@ def test_stop_pid_and_stop_file(sleeper, capsys):
     assert [path.name for path in Path("to").iterdir()] == ["stop"]
 
 
-def test_a_signal_of_another_name_and_a_process_that_ends_by_itself(sleeper, capsys):
+def test_a_signal_of_another_name_and_a_process_that_ends_by_itself(sleeper, monkeypatch, capsys):
+    from overfit_monitor.following import Follower
+
     main(["watch", "overfit.csv", "--stop-pid", str(sleeper.pid), "--signal", "sigint"])
-    assert sleeper.wait(10) == 1 or sleeper.returncode == -signal.SIGINT  # Python turns it into an exception
-    short = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"])
-    assert main(["watch", "healthy.csv", "--stop-pid", str(short.pid)]) == 0
+    assert sleeper.wait(60) == 1 or sleeper.returncode == -signal.SIGINT  # Python turns it into an exception
+    look = Follower.look
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as short:  # until its input ends, after the first look
+        monkeypatch.setattr(Follower, "look", lambda self: (look(self), short.stdin.close())[0])
+        assert main(["watch", "healthy.csv", "--stop-pid", str(short.pid)]) == 0
     assert "was sent" not in capsys.readouterr().err.split("has ended")[1]
-    short.wait()
 
 
 def test_a_process_with_a_number_that_was_given_out_again_is_left_alone(sleeper, monkeypatch):
@@ -223,7 +226,7 @@ def interrupted(number, *arguments):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stderr.readline()  # it has looked once
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
         return process.returncode, out, err
 
 
@@ -246,7 +249,7 @@ def in_terminal(*arguments, columns=100, lines=30, variables=None):
         os.execv(sys.executable, [sys.executable, "-m", "overfit_monitor", "watch", *arguments])
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     drawn = b""
-    while select.select([terminal], [], [], 30)[0]:
+    while select.select([terminal], [], [], 120)[0]:
         try:
             piece = os.read(terminal, 1 << 16)
         except OSError:
@@ -289,7 +292,7 @@ def test_lines_of_many_runs_are_few():
 def test_standard_input_is_followed_and_standard_output_is_the_report_alone():
     log = HEADER + rows(CURVE)
     command = [sys.executable, "-m", "overfit_monitor", "watch", "-", "--format", "json", "--exec", "echo hello"]
-    done = subprocess.run(command, input=log, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, input=log, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, json.loads(done.stdout)["outcome"]) == (1, "fail")
     assert "hello" in done.stderr
     assert "ended: standard input has ended" in done.stderr

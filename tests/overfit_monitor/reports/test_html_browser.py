@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,14 +17,10 @@ from overfit_monitor.reports import html  # noqa: E402
 from overfit_monitor.reports.base import Unjudged  # noqa: E402
 from overfit_monitor.view.payload import ShownRun, show  # noqa: E402
 
+from ...chromium import WATCH_VIOLATIONS, shoot  # noqa: E402
+
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'& \u2028"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 TAGS = {"train": "train_loss", "val": "val_loss"}
-WATCH = """
-window.violations = [];
-document.addEventListener("securitypolicyviolation", event => window.violations.push(event.blockedURI));
-"""
 INKED = (
     "all => all.every(c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter(v => v).length > 2000)"
 )
@@ -77,12 +71,6 @@ class Opened:
         self.page.goto(file.as_uri() + anchor)
         self.page.wait_for_selector("main > :not(.loading), [role=alert] .notice")
 
-    def shoot(self, name: str) -> None:
-        """Save a screenshot if ``OVERFIT_MONITOR_SCREENSHOTS`` names a folder."""
-        if folder := os.environ.get("OVERFIT_MONITOR_SCREENSHOTS"):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=Path(folder) / f"{name}.png")
-
     def expect_clean(self) -> None:
         """Assert that nothing was asked for, nothing went wrong, and no text became an element."""
         assert self.problems == []
@@ -91,19 +79,11 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        missing = "no Chromium or Chrome was found: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        context = browser.new_context(viewport={"width": 1280, "height": 860}, offline=True)
-        context.add_init_script(WATCH)
-        yield Opened(context, tmp_path_factory.mktemp("report"))
-        browser.close()
+def opened(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, offline=True)
+    context.add_init_script(WATCH_VIOLATIONS)
+    yield Opened(context, tmp_path_factory.mktemp("report"))
+    context.close()
 
 
 def test_many_runs_open_from_disk(opened: Opened) -> None:
@@ -152,7 +132,7 @@ def test_runs_are_compared(opened: Opened) -> None:
     page = html.render(runs, title="Sweep 12")
     opened.show(page, "#run=bad")
     opened.page.wait_for_selector(".marker-label")
-    opened.shoot("report")
+    shoot(opened.page, "report")
     opened.show(page, "#page=compare&runs=good,worse")
     main = opened.page.locator("main")
     expect(main).to_contain_text("good")
