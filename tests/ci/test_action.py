@@ -128,13 +128,17 @@ def test_no_input_is_an_option_or_another_output(check, workspace):
     ("given", "requirement"),
     [
         ({}, "/the/action[tensorboard]"),
+        ({"action": "/the/workspace/./overfit-monitor"}, "/the/workspace/./overfit-monitor[tensorboard]"),
         ({"extras": ""}, "/the/action"),
         ({"version": "0.1.0"}, "overfit-monitor[tensorboard]==0.1.0"),
         ({"version": HOSTILE, "extras": "yaml,remote"}, f"overfit-monitor[yaml,remote]=={HOSTILE}"),
     ],
 )
 def test_what_is_installed(action, shell, workspace, commands, tmp_path, given, requirement):
-    """A python that only writes down what it was called with stands in for the real one."""
+    """Of the action as it lies there, be it a folder of the workspace.
+
+    A python that only writes down what it was called with stands in for the real one.
+    """
     stub = commands / "python"
     stub.write_text(
         '#!/bin/sh\nif [ "$2" = venv ]; then mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; exit; fi\n'
@@ -142,7 +146,9 @@ def test_what_is_installed(action, shell, workspace, commands, tmp_path, given, 
     )
     stub.chmod(0o755)
     each = step(action, "Install overfit-monitor")
-    variables = environment(action, each, given) | {"RUNNER_TEMP": str(tmp_path), "GITHUB_ACTION_PATH": "/the/action"}
+    place = given.get("action", "/the/action")
+    given = {name: value for name, value in given.items() if name != "action"}
+    variables = environment(action, each, given) | {"RUNNER_TEMP": str(tmp_path), "GITHUB_ACTION_PATH": place}
     assert shell(each["run"], **variables).returncode == 0
     called = (workspace / "called").read_text().splitlines()
     assert called[:3] == ["-m", "pip", "install"]

@@ -25,7 +25,7 @@ def of(language):
 
 
 def yaml_with(key):
-    (found,) = [each for text in of("yaml") if key in (each := yaml.safe_load(text))]
+    (found,) = [each for text in of("yaml") if isinstance(each := yaml.safe_load(text), dict) and key in each]
     return found
 
 
@@ -53,7 +53,7 @@ def call(line, folder):
 
 def test_no_snippet_is_overlooked():
     assert {name for name, _ in SNIPPETS} == {"bash", "yaml", "python", "toml"}
-    assert len(of("yaml")) == 4
+    assert len(of("yaml")) == 5
     assert len(of("python")) == len(of("toml")) == 1
 
 
@@ -84,6 +84,20 @@ def test_the_action_takes_what_the_workflow_gives():
         *action["outputs"],
         *("pass", "fail", "error"),
     }
+
+
+def test_the_folder_that_lies_in_the_workspace_is_the_action(tmp_path):
+    (steps,) = [each for text in of("yaml") if isinstance(each := yaml.safe_load(text), list)]
+    (step,) = [each for each in steps if each.get("uses", "").startswith("./")]
+    (tmp_path / "overfit-monitor").symlink_to(ROOT)
+    action = yaml.safe_load((tmp_path / step["uses"] / "action.yml").read_text())
+    assert action["runs"]["using"] == "composite"
+    assert step["with"].keys() <= action["inputs"].keys()
+
+
+def test_owner_is_told_to_be_a_placeholder():
+    before, _, _ = PAGE.partition("uses: OWNER/")
+    assert "`OWNER` here and below stands for the account" in before
 
 
 def test_the_gitlab_job_extends_what_the_template_has():
