@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
 
 SHELLS: Final = ("bash", "zsh", "fish")
 FILES: Final = frozenset({"FILE", "PATH", "LOG", "[FORMAT=]FILE"})
+# Where zsh is told of several paths, shtab lets it complete the first alone.
+_MANY: Final = re.compile(r'^( *")\(\*\)::?', re.M)
+# What may stand there among other things, so that it cannot be the choices that the parser takes.
+_WORDS: Final = {
+    "fail_on": ("overfitting", "diverging", "underfitting", "inconclusive", "healthy", "error", "warning", "info"),
+    "policy": ("evidence", "patience:10", "gl:3", "pq:1", "up:3", "never"),
+    "signal": ("TERM", "INT", "HUP", "USR1", "KILL"),
+}
 EXAMPLES: Final = """\
 examples:
   once, in bash:
@@ -48,9 +57,11 @@ def run(options: argparse.Namespace) -> int:
 
     whole = parser()
     for action in _actions(whole):
+        action.choices = _WORDS.get(action.dest, action.choices)
         if action.metavar in FILES or action.type is Path:
             action.complete = shtab.FILE  # type: ignore[attr-defined]  # where shtab looks for it
-    put(shtab.complete(whole, options.shell), None)
+    script = shtab.complete(whole, options.shell)
+    put(_MANY.sub(r"\1*:", script) if options.shell == "zsh" else script, None)
     return 0
 
 
