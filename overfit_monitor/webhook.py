@@ -1,9 +1,13 @@
 """Alerts and stops to an address on the web, in the JSON that Slack, Mattermost and others take.
 
 Training never waits for it: a message is put into a queue, and a thread of its own sends it. A message that is not
-taken is tried again at most twice; what is wrong then is raised by the next call, where `overfit_monitor.guard.Guard`
+taken is tried again at most twice, after the time that the server asks for (``Retry-After``: Slack takes one message a
+second of each webhook); what is wrong then is raised by the next call, where `overfit_monitor.guard.Guard`
 turns it into one warning and switches the webhook off. The address is a secret, since whoever has it can post there:
 it is shown nowhere, only the host is.
+
+Slack's limits: 3,000 characters and at least one in a text object of a block, 40,000 in ``text``, ``&``, ``<`` and
+``>`` escaped (docs.slack.dev: text object, formatting message text, rate limits; read in November 2026).
 """
 
 from __future__ import annotations
@@ -11,8 +15,8 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -20,6 +24,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPException
 from queue import Full, Queue
+from time import sleep
 from typing import Any, Final, final
 
 from overfit_monitor.errors import UsageError
@@ -28,8 +33,10 @@ from overfit_monitor.records import Diagnosis, Report
 SECONDS: Final = 5.0
 PAUSES: Final = (0.5, 2.0)  # before the second and the third try
 WAITING: Final = 100
-LONGEST: Final = 2900  # Slack refuses a section of more than 3000 characters
+LONGEST_PAUSE: Final = 60.0  # a server that asks for more is not waited for
+LONGEST: Final = 2900
 _ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_REASON: Final = re.compile(r"[a-z_]{3,40}")  # as Slack gives it: ``no_service``, ``channel_is_archived``
 _AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -38,11 +45,12 @@ class WebhookError(OSError):
 
     Attributes:
         again: Whether it may pass by itself.
+        after: Seconds that the server asks to wait, 0 where it does not.
     """
 
-    def __init__(self, text: str, *, again: bool = False) -> None:
+    def __init__(self, text: str, *, again: bool = False, after: float = 0.0) -> None:
         super().__init__(text)
-        self.again = again
+        self.again, self.after = again, after
 
 
 def webhook(url: str, *, run: str | None = None, seconds: float = SECONDS) -> Webhook:
@@ -152,9 +160,9 @@ class Webhook:
             try:
                 self._post_once(body)
             except WebhookError as error:
-                if pause is None or not error.again:
+                if pause is None or not error.again or error.after > LONGEST_PAUSE:
                     raise
-                time.sleep(pause)
+                sleep(max(pause, error.after))
             else:
                 return
 
@@ -165,14 +173,24 @@ class Webhook:
             with self._opener.open(request, timeout=self._seconds):
                 return
         except urllib.error.HTTPError as error:
-            error.close()
-            moved = ", a redirect, which is not followed" if error.code // 100 == 3 else ""
-            raise WebhookError(f"{self.host} answered {error.code}{moved}", again=error.code in _AGAIN) from None
+            told = f"{self.host} answered {error.code}{self._reason(error)}"
+            after = _seconds(error.headers.get("Retry-After"))
+            told += f" and asks to wait {after:g} seconds" if after > LONGEST_PAUSE else ""
+            raise WebhookError(told, again=error.code in _AGAIN, after=after) from None
         except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold the address; its kind does not
             reason = getattr(error, "reason", error)
             why = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
             again = isinstance(error, OSError | HTTPException)
             raise WebhookError(f"{self.host} cannot be reached: {why}", again=again) from None
+
+    def _reason(self, error: urllib.error.HTTPError) -> str:
+        if error.code // 100 == 3:
+            error.close()
+            return ", a redirect, which is not followed"
+        with suppress(OSError, HTTPException), error:
+            told = error.read(50).decode(errors="replace").strip()
+            return f" ({told})" if _REASON.fullmatch(told) and told not in self._url else ""
+        return ""
 
     def _named(self, diagnosis: Diagnosis) -> Diagnosis:
         return diagnosis if diagnosis.run else diagnosis.model_copy(update={"run": self._run})
@@ -196,9 +214,9 @@ def message(event: str, diagnosis: Diagnosis, text: str, told: Mapping[str, Any]
     return {
         "text": _escaped(f"{head}: {text}"),
         "blocks": [
-            _section(_escaped(head, 300)),
-            _section(_escaped(text)),
-            {"type": "context", "elements": [{"type": "mrkdwn", "text": _escaped(" · ".join(below) or "no step yet")}]},
+            {"type": "section", "text": _text(_escaped(head, 300))},
+            {"type": "section", "text": _text(_escaped(text) or event)},
+            {"type": "context", "elements": [_text(_escaped(" · ".join(below) or "no step yet"))]},
         ],
         "event": event,
         "run": diagnosis.run,
@@ -232,8 +250,14 @@ def _checked(url: str) -> tuple[str, str]:
     return url, host
 
 
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+def _seconds(told: str | None) -> float:
+    """Return the seconds of a ``Retry-After``; one with a date is left to the usual pauses."""
+    return float(told) if told is not None and told.strip().isdecimal() else 0.0
+
+
+def _text(text: str) -> dict[str, Any]:
+    """Return a text object in which a name that looks like a channel, a mention or an address is left as it is."""
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
 def _escaped(text: str, longest: int = LONGEST) -> str:

@@ -46,10 +46,14 @@ class Handler(BaseHTTPRequestHandler):
             return
         if answer == 200:
             server.received.append(json.loads(content))
-        self.send_response(answer)
-        if answer == 302:
+        code, header, said = answer if isinstance(answer, tuple) else (answer, None, b"")
+        self.send_response(code)
+        if code == 302:
             self.send_header("Location", f"http://127.0.0.1:{server.server_port}/elsewhere")
+        if header is not None:
+            self.send_header("Retry-After", header)
         self.end_headers()
+        self.wfile.write(said)
 
     do_GET = do_POST
 
@@ -110,6 +114,9 @@ def test_a_variable_that_is_no_address_is_one_warning(tmp_path, monkeypatch):
     ("answers", "tries", "why"),
     [
         ([404], 1, "answered 404"),
+        ([(404, None, b"no_service\n")], 1, r"answered 404 \(no_service\)"),
+        ([(400, None, b"<b>no</b>")], 1, "answered 400;"),
+        ([(429, "3600", b"")], 1, "answered 429 and asks to wait 3600 seconds"),
         ([302], 1, "answered 302, a redirect, which is not followed"),
         ([500, 500, 500], 3, "answered 500"),
         (["close"] * 3, 3, "cannot be reached: RemoteDisconnected"),
@@ -141,6 +148,28 @@ def test_a_passing_fault_is_tried_again(answers, server):
     hook.close()
     assert [each["text"] for each in server.received] == ["a", "b"]
     assert server.tries == len(answers) + 2
+
+
+@pytest.mark.parametrize(
+    ("header", "pause"), [("7", 7.0), ("0", 0.01), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.01), ("-1", 0.01), ("x", 0.01)]
+)
+def test_a_server_that_asks_to_wait_is_waited_for(header, pause, server, monkeypatch):
+    pauses = []
+    monkeypatch.setattr("overfit_monitor.webhook.sleep", pauses.append)
+    server.answers = [(429, header, b"")]
+    hook = webhook(server.url)
+    hook.send({"text": "a"})
+    hook.close()
+    assert pauses == [pause]
+    assert (server.tries, len(server.received)) == (2, 1)
+
+
+def test_training_does_not_wait_where_the_server_asks_to(server):
+    server.answers = [(429, "59", b"")] * 9
+    hook = webhook(server.url, seconds=0.2)
+    hook.send({"text": "a"})
+    with pytest.raises(WebhookError, match="did not take all messages within"):
+        hook.close()
 
 
 def test_nothing_waits_for_a_server_that_hangs(server):
@@ -202,6 +231,10 @@ def test_messages_are_bounded_and_escaped():
         assert not text.rstrip(" .").endswith(("&", "&a", "&am", "&amp", "&l", "&lt"))
         assert "\x1b" not in text
     assert json.loads(json.dumps(sent)) == sent
+    objects = [sent["blocks"][0]["text"], sent["blocks"][1]["text"], *sent["blocks"][2]["elements"]]
+    assert all(1 <= len(each["text"]) <= 3000 and each["verbatim"] for each in objects)
+    assert len(sent["text"]) <= 40_000
+    assert message("alarm", diagnosis, "")["blocks"][1]["text"]["text"] == "alarm"
 
 
 def test_a_program_that_does_not_close_its_monitor_sends_the_last_message(server):
