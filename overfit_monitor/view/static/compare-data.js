@@ -11,7 +11,7 @@ import { runName } from "./format.js";
 
 // One after the other, so that two runs of like colours differ in their dashes.
 const DASHES = [undefined, [9, 4], [2, 3], [9, 3, 2, 3], [5, 2]];
-const LONGEST = 12;
+const LONGEST = 10; // what there is room for beside the plot
 // As many as can be named in one chart, and told apart without help.
 export const MOST_NAMED = 10;
 
@@ -36,12 +36,13 @@ export function allTimed(runs) {
  */
 export function comparedPlots(runs, place, withTrain, kind = "step") {
   const few = runs.length <= MOST_NAMED;
+  const short = shortNames(runs.map(({ run }) => run));
   const drawn = runs.map((run) => {
     const { place: at } = axisOf(kind, clockOf(run));
     const over = (/** @type {import("./contract.js").Curve} */ curve) => ({ steps: curve.steps.map(at), values: curve.values });
     const ink = inkOf(place(run.run));
     const label = runName(run.run);
-    const own = { smooths: true, dash: dashOf(place(run.run)), ink, short: shortened(label), label };
+    const own = { smooths: true, dash: dashOf(place(run.run)), ink, short: short.get(run.run) ?? "", label };
     const { train, val, gap } = run.series;
     return {
       train: { ...own, id: `train ${run.run}`, ink: `${ink}-soft`, short: "", label: `${label}, train`, width: 1.2, columns: over(train) },
@@ -80,10 +81,17 @@ export function comparedPlots(runs, place, withTrain, kind = "step") {
 const isDrawable = ({ columns }) => columns.values.some((value) => value !== null);
 
 /**
- * The end of a long name, which is what tells runs of one sweep apart.
- * @param {string} name
+ * For each run the last part of its name that is not the same in all, which is what tells runs of one sweep apart.
+ * @param {string[]} runs
+ * @returns {Map<string, string>}
  */
-function shortened(name) {
-  const last = name.split("/").filter(Boolean).at(-1) ?? name;
-  return last.length > LONGEST ? `…${last.slice(1 - LONGEST)}` : last;
+function shortNames(runs) {
+  const names = runs.map((run) => runName(run).split("/").filter(Boolean));
+  const fewest = Math.min(...names.map((parts) => parts.length));
+  let end = -1;
+  while (runs.length > 1 && -end < fewest && names.every((parts) => parts.at(end) === names[0].at(end))) end -= 1;
+  return new Map(runs.map((run, i) => [run, ended(names[i].at(end) ?? runName(run))]));
 }
+
+/** @param {string} name */
+const ended = (name) => (name.length > LONGEST ? `…${name.slice(1 - LONGEST)}` : name);

@@ -25,7 +25,9 @@ export function createHead({ source, feed, router }, alerts, page, keys) {
   const help = h("button", { type: "button", class: "bare", "aria-label": "Keys", title: "Keys (?)", click: keys }, sign("help"));
   const about = source.about;
   const title = about && h("strong", { class: "brand", title: about.written }, about.title);
-  const element = h("header", { class: "app-bar" }, title, nav, h("span", { class: "push" }), time, alerts, download, help);
+  // On paper.
+  const written = about && h("span", { class: "written quiet" }, `overfit-monitor, ${about.written.slice(0, 16).replace("T", " ")}`);
+  const element = h("header", { class: "app-bar" }, title, written, nav, h("span", { class: "push" }), time, alerts, download, help);
   document.addEventListener("click", (event) => {
     if (!download.contains(/** @type {Node} */ (event.target))) download.removeAttribute("open");
   });

@@ -50,11 +50,13 @@ export function onReload(callback) {
  */
 export function followTheme(callback) {
   const preference = window.matchMedia("(prefers-color-scheme: dark)");
+  const paper = window.matchMedia("print");
   const apply = () => {
     const dark = outer === window ? preference.matches : outer.document.body.classList.contains("dark-mode");
-    document.documentElement.dataset.theme = dark ? "dark" : "light";
+    document.documentElement.dataset.theme = dark && !paper.matches ? "dark" : "light";
     callback();
   };
+  paper.addEventListener("change", apply);
   if (outer === window) preference.addEventListener("change", apply);
   else new MutationObserver(apply).observe(outer.document.body, { attributeFilter: ["class"] });
   apply();

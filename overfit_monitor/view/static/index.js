@@ -16,6 +16,7 @@ export async function render() {
   const source = openSource();
   const feed = createFeed(source);
   const router = createRouter();
+  if (inReport()) await openOnly(source, router);
   const shell = createShell({ source, feed, router });
   followTheme(shell.redraw);
   if (!inReport()) {
@@ -24,6 +25,16 @@ export async function render() {
     await Promise.all(STYLES.map(loadStyle));
   }
   document.body.append(...shell.elements);
+}
+
+/**
+ * Opens the one run of a report, which needs no table, unless the address asks for something.
+ * @param {import("./source.js").Source} source
+ * @param {import("./router.js").Router} router
+ */
+async function openOnly(source, router) {
+  const { runs } = await source.overview();
+  if (runs.length === 1 && !Object.keys(router.state()).length) router.change({ run: runs[0].run }, { push: false });
 }
 
 /** @param {string} path */

@@ -55,7 +55,7 @@ export function createOverview({ feed, router }) {
   const bar = h("div", { class: "toolbar" }, search, chips, h("span", { class: "push" }), status);
   const title = h("h1", { class: "unseen", tabindex: -1 }, "Runs");
   const element = h("div", { class: "overview" }, title, bar, notice, table, below, choice);
-  const rows = createRows(body, { height: ROW_HEIGHT, columns: COLUMNS.length + 1, make: rowOf });
+  const rows = createRows(body, { height: ROW_HEIGHT, make: rowOf });
 
   const address = (/** @type {string} */ run) => router.addressOf({ run });
   const chosen = () => parted(router.state().runs);

@@ -11,10 +11,10 @@ const SPARE = 12;
 /**
  * @template {{run: string}} Row
  * @param {HTMLElement} body The table's body, on a page that scrolls as a whole.
- * @param {{height: number, columns: number, make: (row: Row) => HTMLElement}} options `height` of a row in pixels.
+ * @param {{height: number, make: (row: Row) => HTMLElement}} options `height` of a row in pixels.
  * @returns {{show: (rows: Row[]) => void, refresh: () => void, reveal: (index: number) => HTMLElement | null, close: () => void}}
  */
-export function createRows(body, { height, columns, make }) {
+export function createRows(body, { height, make }) {
   /** @type {Row[]} */
   let rows = [];
   /** @type {Map<string, {row: Row, element: HTMLElement}>} */
@@ -81,7 +81,7 @@ export function createRows(body, { height, columns, make }) {
 
   /** @param {number} count */
   function space(count) {
-    const cell = h("td", { colspan: columns });
+    const cell = h("td", {}); // one that spanned all columns would bring back those that are hidden
     cell.style.height = `${count * height}px`;
     return h("tr", { class: "space", "aria-hidden": "true" }, cell);
   }
