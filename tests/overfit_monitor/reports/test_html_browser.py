@@ -175,3 +175,64 @@ def test_accessible_by_axe(opened: Opened, theme: str) -> None:
         found = axe.Axe().run(opened.page).response["violations"]
         assert [(rule["id"], [node["html"][:120] for node in rule["nodes"]]) for rule in found] == []
     opened.page.emulate_media(color_scheme="light")
+
+
+def test_the_only_run_is_open_at_once(opened: Opened) -> None:
+    opened.show(html.render([run("a/b", rise=0.05)]))
+    page = opened.page
+    expect(page.locator("h1")).to_have_text("a/b")
+    page.get_by_role("link", name="All runs").click()
+    expect(page.locator("table.runs tr[data-run]")).to_have_count(1)
+    opened.expect_clean()
+
+
+def test_a_phone_scrolls_downwards_only(opened: Opened) -> None:
+    names = [f"sweep-{number}/a-long-name-of-a-run/log" for number in range(40)]
+    page = html.render([run(name, rise=0.05 if number < 3 else 0.0) for number, name in enumerate(names)])
+    opened.page.set_viewport_size({"width": 390, "height": 844})
+    try:
+        for anchor in ("", f"#run={names[0]}", f"#page=compare&runs={names[0]},{names[5]}"):
+            opened.show(page, anchor)
+            width = "[document.documentElement.scrollWidth, window.innerWidth]"
+            assert opened.page.evaluate(width) == [390, 390], anchor
+        opened.show(page)
+        table = opened.page.locator("table.runs")
+        columns = table.locator("thead th").evaluate_all(
+            "all => all.filter(one => one.offsetWidth).map(one => one.className)"
+        )
+        assert columns == ["col-verdict", "col-run", "col-lost numeric"]
+        (cell,) = table.locator("tr[data-run] td.col-run").first.evaluate_all("all => all.map(one => one.offsetWidth)")
+        assert cell > 140  # what the hidden columns leave is the name's
+    finally:
+        opened.page.set_viewport_size({"width": 1280, "height": 860})
+
+
+def test_on_paper_it_is_light_and_has_its_title(opened: Opened) -> None:
+    opened.page.emulate_media(color_scheme="dark")
+    opened.show(html.render([run("bad", rise=0.05)], title="Sweep 12"))
+    expect(opened.page.locator("html")).to_have_attribute("data-theme", "dark")
+    opened.page.emulate_media(media="print", color_scheme="dark")
+    expect(opened.page.locator("html")).to_have_attribute("data-theme", "light")
+    assert opened.page.get_by_text("Sweep 12").is_visible()
+    assert not opened.page.get_by_role("link", name="All runs").is_visible()
+    assert not opened.page.locator(".controls").first.is_visible()
+    opened.page.emulate_media(media="screen", color_scheme="light")
+    opened.expect_clean()
+
+
+def test_the_ends_of_compared_curves_are_named_by_what_differs(opened: Opened) -> None:
+    page = html.render([run("s/seed1/log"), run("s/seed2/log", rise=0.05)])
+    opened.page.context.add_init_script(
+        "window.drawn = []; const draw = CanvasRenderingContext2D.prototype.fillText;"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) "
+        "{ window.drawn.push(text); return draw.call(this, text, ...rest); };"
+    )
+    opened.show(page, "#page=compare&runs=s/seed1/log,s/seed2/log")
+    drawn: list[str] = []
+    for _ in range(200):
+        drawn = opened.page.evaluate("window.drawn")
+        if "seed1" in drawn:
+            break
+        opened.page.wait_for_timeout(50)
+    assert {"seed1", "seed2"} <= set(drawn)
+    assert "log" not in drawn
