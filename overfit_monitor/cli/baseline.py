@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from overfit_monitor.cli.common import COULD_NOT_JUDGE, put, say
+from overfit_monitor.cli.common import COULD_NOT_JUDGE, put, say, writable
 from overfit_monitor.cli.judging import add_judging, add_seeds, add_speed, chosen
 from overfit_monitor.cli.parsing import existing
 from overfit_monitor.errors import UsageError
@@ -65,7 +65,7 @@ def _update(options: argparse.Namespace) -> int:
     from overfit_monitor.reports.baseline import changes, render
 
     choice = chosen(options)
-    before = load_baseline(options.output) if options.output.exists() else None
+    before = load_baseline(options.output) if writable(options.output).exists() else None
     judged, errors = _judged(options, choice)
     for error in errors:
         say(f"{error.source}: {error.message}")

@@ -6,6 +6,7 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TextIO
@@ -21,21 +22,59 @@ def add_output(command: argparse._ArgumentGroup | argparse.ArgumentParser) -> No
     command.add_argument("--output", type=Path, metavar="FILE", help="write the report there, not to the terminal")
 
 
-def put(report: str, output: Path | None) -> None:
-    """Write a report to a file, whole or not at all, or else to standard output.
+def writable(output: Path) -> Path:
+    """Return the file that will be written, as far as can be told before all the work is done.
+
+    Args:
+        output: The file.
 
     Raises:
-        UsageError: The file cannot be written.
+        UsageError: It is a folder, or in none.
+    """
+    if output.is_dir():
+        raise UsageError(f"--output {output}: that is a folder.")
+    if not output.parent.exists():
+        raise UsageError(f"--output {output}: there is no folder {output.parent}.")
+    return output
+
+
+def put(report: str, output: Path | None, *, spare: Iterable[str | None] = ()) -> None:
+    """Write a report to a file, whole or not at all, or else to standard output.
+
+    Args:
+        report: The report.
+        output: The file, None for standard output.
+        spare: Files that were judged, which are not overwritten.
+
+    Raises:
+        UsageError: It cannot be written, or one of the logs would be lost.
     """
     if output is None:
-        sys.stdout.write(report)
-        sys.stdout.flush()
+        _print(report)
         return
+    if output.is_file() and any(source and _same(output, source) for source in spare):
+        raise UsageError(f"--output {output}: that is one of the logs, which would be lost.")
     content = report.encode("utf-8", "backslashreplace")
     try:
         _replace(output.resolve(), content)
     except OSError as error:
         raise UsageError(f"--output {output}: {error.strerror or error}") from None
+
+
+def _print(report: str) -> None:
+    try:
+        sys.stdout.write(report)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(f"standard output: {error.strerror or error}") from None
+
+
+def _same(output: Path, source: str) -> bool:
+    with suppress(OSError, ValueError):  # an address, or a name of another system
+        return output.samefile(source)
+    return False
 
 
 def _replace(path: Path, content: bytes) -> None:

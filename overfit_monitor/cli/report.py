@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from overfit_monitor.cli.common import COULD_NOT_JUDGE, PROGRAM, put, say
+from overfit_monitor.cli.common import COULD_NOT_JUDGE, PROGRAM, put, say, writable
 from overfit_monitor.cli.judging import add_judging, add_speed, chosen
 
 DEFAULT: Final = Path("report.html")
@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
     from overfit_monitor.progress import bar
     from overfit_monitor.reports.html import render
 
+    output = None if str(options.output) == "-" else writable(options.output)
     choice = chosen(options)
     with bar("runs", quiet=options.quiet) as progress:
         examined, errors = examine_all(
@@ -56,14 +57,13 @@ def run(options: argparse.Namespace) -> int:
         )
     for error in errors:
         say(f"{error.source}: {error.message}")
-    output = None if str(options.output) == "-" else options.output
     runs = [each.shown for each in examined if each.shown is not None]
     if not runs:
         say(f"there is no run to report on{'' if output is None else f'; {output} was not written'}")
         return COULD_NOT_JUDGE
     title = options.title or ", ".join(options.paths)
     command = shlex.join([PROGRAM, *sys.argv[1:]]) if Path(sys.argv[0]).name == PROGRAM else None
-    put(render(runs, errors=errors, title=title, command=command), output)
+    put(render(runs, errors=errors, title=title, command=command), output, spare=[run.source for run in runs])
     if output is not None and not options.quiet:
         say(f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}; the report is in {output}")
     return COULD_NOT_JUDGE if errors else 0

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from overfit_monitor.cli.common import put, shows_color, width_of
+from overfit_monitor.cli.common import put, shows_color, width_of, writable
 from overfit_monitor.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -59,11 +59,14 @@ def outputs(options: argparse.Namespace) -> list[Output]:
     asked: list[Output] = []
     plain = False
     for text in options.output:
-        found = re.match(r"([a-z]+)=(.+)", text)
+        found = re.fullmatch(r"([a-z]+)=(.*)", text)
         if found and found[1] not in FORMATS:
             told = unknown_name("format", found[1], FORMATS)
             raise UsageError(f"--output {text}: {told} A file of this name is ./{text}")
-        plain = plain or not found
+        if not (found[2] if found else text):
+            raise UsageError(f"--output {text}: the name of the file is missing.")
+        # What goes to standard output takes the place of what would go there anyhow.
+        plain = plain or not found or found[2] == "-"
         asked.append(_output(*(found.groups() if found else (options.format, text))))
     every = asked if plain else [Output(options.format, None), *asked]
     places = [output.file for output in every]
@@ -94,9 +97,11 @@ def publish(
     Raises:
         UsageError: A file cannot be written.
     """
+    logs = [run.source for run in result.runs]
     for output in wanted:
         view = _view(output, options, sketches)
-        put(import_module(f"overfit_monitor.reports.{output.format}").render(result, view), output.file)
+        rendered = import_module(f"overfit_monitor.reports.{output.format}").render(result, view)
+        put(rendered, output.file, spare=logs)
         if output.format == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
             from overfit_monitor.reports.markdown import append_to
 
@@ -113,8 +118,9 @@ def _view(output: Output, options: argparse.Namespace, sketches: Mapping[str, Sk
         width=width_of(sys.stdout) if terminal else None,
         worst=None if options.all else WORST,
         explain=options.explain,
+        exit_zero=getattr(options, "exit_zero", False),
     )
 
 
 def _output(format: str, file: str) -> Output:
-    return Output(format, None if file == "-" else Path(file))
+    return Output(format, None if file == "-" else writable(Path(file)))

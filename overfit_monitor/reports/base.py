@@ -139,6 +139,7 @@ class View(NamedTuple):
         width: Columns of the terminal; None where there is none, and lines may be of any length.
         worst: Most runs that are shown one by one, the worst first; None for all.
         explain: Whether the reasoning is given for each run that is shown.
+        exit_zero: Whether the command ends with 0 where runs fail.
     """
 
     sketches: Mapping[str, Sketch] = MappingProxyType({})
@@ -146,6 +147,12 @@ class View(NamedTuple):
     width: int | None = None
     worst: int | None = 20
     explain: bool = False
+    exit_zero: bool = False
+
+
+def exit_status(check: CheckResult, view: View) -> int:
+    """Return what the command ends with."""
+    return 0 if view.exit_zero and check.outcome == "fail" else EXIT_STATUS[check.outcome]
 
 
 def pairings(check: CheckResult) -> list[str]:

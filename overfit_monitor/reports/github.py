@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from overfit_monitor.reports.base import EXIT_STATUS, CheckResult, View, flat, pairings, plural, summary
+from overfit_monitor.reports.base import CheckResult, View, exit_status, flat, pairings, plural, summary
 
 MOST: Final = 10
 MOST_LENGTH: Final = 2000  # characters of one message
@@ -22,7 +22,7 @@ class _Annotation(NamedTuple):
     message: str
 
 
-def render(check: CheckResult, view: View | None = None) -> str:  # noqa: ARG001  # every report takes it
+def render(check: CheckResult, view: View | None = None) -> str:
     """Return the result as workflow commands, one a line, and the summary in words.
 
     Every run that failed or could not be judged has its own annotation where there are at most ten of them;
@@ -39,7 +39,7 @@ def render(check: CheckResult, view: View | None = None) -> str:  # noqa: ARG001
         lines.append(f"{plural(len(annotations) - MOST, 'further annotation')} left out; the summary has all runs")
     lines += [f"compared: {flat('; '.join(pairings(check)[:3]))}"] if check.runs else []
     lines += [f"remark: {flat(remark)}" for remark in check.remarks]
-    lines.append(f"{summary(check)} (exit status {EXIT_STATUS[check.outcome]})")
+    lines.append(f"{summary(check)} (exit status {exit_status(check, view or View())})")
     return "\n".join(lines) + "\n"
 
 

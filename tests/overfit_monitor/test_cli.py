@@ -82,7 +82,8 @@ def folder(tmp_path, monkeypatch):
         ("overfit.csv --format json --explain", 2),
         ("healthy.csv --output jsn=x", 2),
         ("healthy.csv --output json=x --output junit=x", 2),
-        ("healthy.csv --output json=-", 2),
+        ("healthy.csv --output json=-", 0),
+        ("healthy.csv --output json=- --output markdown=-", 2),
         ("", 2),
     ],
 )
@@ -435,3 +436,52 @@ def test_how_many_processes_is_passed_on(capsys):
     assert main(["check", "healthy.csv", "--jobs", "0"]) == 2
     assert "jobs must be at least 1 but got 0" in capsys.readouterr().err
     assert main(["check", "healthy.csv", "overfit.csv", "--jobs", "2", "--quiet"]) == 1
+
+
+@pytest.mark.parametrize("where", ["overfit.csv", "./overfit.csv", "link.csv"])
+@pytest.mark.parametrize("command", [["check", "overfit.csv"], ["check", "."], ["report", "overfit.csv"]])
+def test_no_report_is_written_over_a_log(command, where, capsys):
+    Path("link.csv").symlink_to("overfit.csv")
+    before = Path("overfit.csv").read_bytes()
+    assert main([*command, "--output", where]) == 2
+    assert "that is one of the logs, which would be lost." in capsys.readouterr().err
+    assert Path("overfit.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        ("", "--output : the name of the file is missing."),
+        ("json=", "--output json=: the name of the file is missing."),
+        (".", "--output .: that is a folder."),
+        ("none/a.json", "--output none/a.json: there is no folder none."),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_told_before_the_work(output, told, capsys, monkeypatch):
+    monkeypatch.setattr("overfit_monitor.check.check", None)  # it is not reached
+    assert main(["check", "overfit.csv", "--output", output]) == 2
+    assert capsys.readouterr().err == f"overfit-monitor: {told}\n"
+
+
+def test_what_is_asked_for_on_standard_output_takes_the_place_of_the_text(capsys):
+    assert main(["check", "overfit.csv", "--output", "json=-", "--output", "junit=a.xml"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["outcome"] == "fail"
+    assert err.endswith("fail: 1 run: 1 overfitting; the report is in a.xml\n")
+
+
+@pytest.mark.parametrize("format", ["text", "github"])
+def test_the_status_that_is_told_is_the_one_it_ends_with(format, capsys):
+    assert main(["check", "overfit.csv", "--format", format, "--exit-zero"]) == 0
+    assert capsys.readouterr().out.endswith("fail: 1 run: 1 overfitting (exit status 0)\n")
+    assert main(["check", "empty.csv", "--format", format, "--exit-zero"]) == 2
+    assert capsys.readouterr().out.endswith("(exit status 2)\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_standard_output_is_one_line():
+    command = [sys.executable, "-m", "overfit_monitor", "check", "overfit.csv"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "overfit-monitor: standard output: No space left on device"
