@@ -97,7 +97,7 @@ def _run(arguments: Sequence[str]) -> int:
         top.print_help(sys.stderr)
         return COULD_NOT_JUDGE
     try:
-        options = top.parse_args(arguments)
+        options = top.parsed(arguments)
     except SystemExit as exit:  # of --help and --version
         return exit.code if isinstance(exit.code, int) else COULD_NOT_JUDGE
     return _command(options.command).run(options)  # type: ignore[no-any-return]

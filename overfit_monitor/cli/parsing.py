@@ -46,13 +46,13 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **more: Any) -> None:
         super().__init__(**{"formatter_class": Help, **more})
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
-        """Return the arguments.
+    def parsed(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Return the arguments of a command line, without the program's name.
 
         Raises:
             UsageError: They cannot be right.
         """
-        options, unknown = self.parse_known_args(args, namespace)
+        options, unknown = self.parse_known_args(arguments)
         if unknown:
             self._called(options)._complain(unknown[0])
         return options
