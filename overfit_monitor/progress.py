@@ -43,7 +43,9 @@ def bar(what: str, *, quiet: bool = False, stream: TextIO | None = None, after: 
     except ImportError:
         shown: Any = _Line(what, where, after)
     else:
-        shown = _Tqdm(tqdm(desc=what, file=where, delay=after, leave=False, mininterval=EVERY, dynamic_ncols=True))
+        # Without a thread of its own, with which processes could not be started as copies of this one.
+        alone = type("tqdm", (tqdm,), {"monitor_interval": 0})
+        shown = _Tqdm(alone(desc=what, file=where, delay=after, leave=False, mininterval=EVERY, dynamic_ncols=True))
     try:
         yield shown.step
     finally:

@@ -63,7 +63,9 @@ def run(options: argparse.Namespace) -> int:
         return COULD_NOT_JUDGE
     title = options.title or ", ".join(options.paths)
     command = shlex.join([PROGRAM, *sys.argv[1:]]) if Path(sys.argv[0]).name == PROGRAM else None
-    put(render(runs, errors=errors, title=title, command=command), output, spare=[run.source for run in runs])
+    with bar("plots", quiet=options.quiet) as progress:
+        page = render(runs, errors=errors, title=title, command=command, jobs=options.jobs, progress=progress)
+    put(page, output, spare=[run.source for run in runs])
     if output is not None and not options.quiet:
         say(f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}; the report is in {output}")
     return COULD_NOT_JUDGE if errors else 0

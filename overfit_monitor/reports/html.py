@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from html import escape
 from itertools import combinations
 from typing import Any, Final
@@ -14,9 +15,11 @@ import numpy as np
 from overfit_monitor import comparison
 from overfit_monitor.reports.base import Unjudged, printable
 from overfit_monitor.reports.bundle import bundle
+from overfit_monitor.spread import spread
 from overfit_monitor.view import payload
 from overfit_monitor.view.payload import ShownRun
-from overfit_monitor.view.series import plain, spread, thin
+from overfit_monitor.view.series import plain, thin
+from overfit_monitor.view.series import spread as spread_over
 
 MOST_DETAILED: Final = 200
 MOST_COMPARED: Final = 40
@@ -45,6 +48,8 @@ def render(
     title: str = "Training runs",
     command: str | None = None,
     written: datetime | None = None,
+    jobs: int | None = 1,
+    progress: Callable[[int, int | None, str], None] | None = None,
 ) -> str:
     """Return the report as one HTML document.
 
@@ -57,6 +62,8 @@ def render(
         title: Heading of the report.
         command: The command that wrote it, None to leave it out.
         written: When it was written, None for now.
+        jobs: Processes that prepare the plots; None takes one for each core where there are many runs.
+        progress: Called after each run with the number of runs whose plots are ready, their number, and its name.
 
     Example:
         >>> page = render([], title="None yet")
@@ -75,7 +82,7 @@ def render(
         "written": when.isoformat(timespec="seconds"),
         "command": command,
         "overview": overview,
-        "runs": {name: _lighter(payload.details(by_name[name]), most) for name in kept},
+        "runs": _details([by_name[name] for name in kept], most, jobs, progress),
         "left_out": [row["run"] for row in overview["runs"][MOST_DETAILED:]],
         "compare": _compared([by_name[name] for name in kept[:MOST_COMPARED]], min(most, _OVERLAID)),
     }
@@ -86,6 +93,23 @@ def as_script(data: Mapping[str, Any]) -> str:
     """Return data as JSON that may stand in a script element, whatever the texts in it are."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.translate(_ESCAPED)
+
+
+def _details(
+    runs: Sequence[ShownRun], most: int, jobs: int | None, progress: Callable[[int, int | None, str], None] | None
+) -> dict[str, dict[str, Any]]:
+    """Return what is shown of each run, by its name."""
+    detailed = partial(_detailed, most=most)
+    found: dict[str, dict[str, Any]] = {}
+    for run, details in zip(runs, spread(detailed, runs, jobs=jobs, died=detailed), strict=True):
+        found[run.name] = details
+        if progress is not None:
+            progress(len(found), len(runs), run.name)
+    return found
+
+
+def _detailed(run: ShownRun, most: int) -> dict[str, Any]:
+    return _lighter(payload.details(run), most)
 
 
 def _compared(runs: Sequence[ShownRun], most: int) -> dict[str, Any]:
@@ -113,7 +137,7 @@ def _thinned(columns: dict[str, Any] | None, most: int) -> dict[str, Any] | None
         return columns
     n = len(columns["steps"])
     values = columns.get("values")
-    places = spread(n, most) if values is None else thin(np.array(values, dtype=np.float64), most)
+    places = spread_over(n, most) if values is None else thin(np.array(values, dtype=np.float64), most)
     return {
         name: [column[i] for i in places] if isinstance(column, list) else column for name, column in columns.items()
     }

@@ -3,6 +3,7 @@
 import inspect
 import io
 import sys
+import threading
 import time
 
 import pytest
@@ -37,6 +38,13 @@ def test_it_shows_how_far_it_is(library):
     assert "runs: " in drawn
     assert "run\x1b" not in drawn
     assert drawn.endswith("\r")  # nothing of it is left
+
+
+def test_it_has_no_thread(library):
+    threads = threading.active_count()
+    with bar("runs", stream=Terminal(), after=0.0) as step:
+        walk(step)
+        assert threading.active_count() == threads
 
 
 def test_nothing_before_its_time(library):
