@@ -26,12 +26,12 @@ from overfit_monitor.errors import OverfitMonitorError
 # In the order in which the help lists them; the module has the name of the command.
 COMMANDS: Final = {
     "check": "judge runs from their logs",
-    "baseline": "write down what runs are like, for 'check --baseline'",
-    "schema": "print the JSON schemas of reports and settings",
-    "report": "write an HTML file with plots and advice",
     "watch": "follow logs that grow, and end with the verdict",
+    "report": "write an HTML file with plots and advice",
+    "baseline": "write down what runs are like, for 'check --baseline'",
     "replay": "compare stopping policies on past runs",
     "doctor": "say what is installed, and what is in a log",
+    "schema": "print the JSON schemas of reports and settings",
     "completion": "make a shell complete all this",
     "demo": "watch a small network overfit, live (needs the extra 'demo')",
 }

@@ -126,8 +126,11 @@ class CheckResult(Record):
 
     @property
     def worst_first(self) -> tuple[CheckedRun, ...]:
-        """The runs, those that failed first, then those that could not be judged, each by verdict."""
-        return tuple(sorted(self.runs, key=lambda run: (_ORDER.index(run.outcome), _BADNESS.index(run.verdict))))
+        """The runs, those that failed first, then those that could not be judged, each by verdict.
+
+        Of those that failed with one verdict the one that lost the largest share of its best value comes first.
+        """
+        return tuple(sorted(self.runs, key=_badness))
 
 
 class View(NamedTuple):
@@ -153,6 +156,13 @@ class View(NamedTuple):
 def exit_status(check: CheckResult, view: View) -> int:
     """Return what the command ends with."""
     return 0 if view.exit_zero and check.outcome == "fail" else EXIT_STATUS[check.outcome]
+
+
+def _badness(run: CheckedRun) -> tuple[int, int, float]:
+    best, last, lost = run.best_value, run.last_value, 0.0
+    if run.outcome == "fail" and best and last is not None:
+        lost = (best - last if run.metrics.mode == "max" else last - best) / abs(best)
+    return _ORDER.index(run.outcome), _BADNESS.index(run.verdict), -lost
 
 
 def pairings(check: CheckResult) -> list[str]:

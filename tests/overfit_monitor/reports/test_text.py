@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from overfit_monitor.records import NotJudged
+from overfit_monitor.records import MetricChoice, NotJudged
 from overfit_monitor.reports import text
 from overfit_monitor.reports.base import CheckResult, View
 from overfit_monitor.reports.sketch import Sketch
 
-from .results import BESIDE, CHECK, CURVE, EMPTY, HEALTHY, HOSTILE, HOSTILE_CHECK, LET_THROUGH, WIDE, many
+from .results import BESIDE, CHECK, CURVE, EMPTY, HEALTHY, HOSTILE, HOSTILE_CHECK, LET_THROUGH, OVERFIT, WIDE, many
 
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -118,6 +118,19 @@ def test_what_gives_way_where_a_terminal_is_narrow(width, cells, steps):
     assert sum(char in "▁▂▃▄▅▆▇█•" for char in line) == cells
     assert "sweep-12/" in line
     assert "/seed-3" in line
+
+
+def test_what_lost_most_comes_first_of_those_that_failed():
+    values = {"little": (1.0, 1.1), "most": (0.1, 0.9), "unknown": (None, None), "zero": (0.0, 5.0), "much": (2.0, 4.0)}
+    told = [{"run": name, "best_value": best, "last_value": last} for name, (best, last) in values.items()]
+    failed = [OVERFIT.model_copy(update=each) for each in told]
+    passed = [HEALTHY.model_copy(update=each) for each in told]
+    check = CheckResult(outcome="fail", runs=tuple(failed + passed))
+    names = [run.run for run in check.worst_first]
+    assert names == ["most", "much", "little", "unknown", "zero", *values]
+    rising = [run.model_copy(update={"metrics": MetricChoice(val="acc", mode="max")}) for run in failed]
+    names = [run.run for run in CheckResult(outcome="fail", runs=tuple(rising)).worst_first]
+    assert names == ["unknown", "zero", "little", "much", "most"]
 
 
 def test_a_note_of_many_runs_is_told_once():
