@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     """Judge, report, and return the exit status."""
     from overfit_monitor.check import check
     from overfit_monitor.progress import bar
-    from overfit_monitor.reports.base import EXIT_STATUS
+    from overfit_monitor.reports.base import exit_status
 
     wanted = outputs(options)
     choice = chosen(options)
@@ -74,8 +74,7 @@ def run(options: argparse.Namespace) -> int:
         )
     publish(result, [each for each in wanted if each.file or not options.quiet], options, sketches)
     _summarize(result, wanted, options)
-    status = EXIT_STATUS[result.outcome]
-    return 0 if options.exit_zero and result.outcome == "fail" else status
+    return exit_status(result, exit_zero=options.exit_zero)
 
 
 def _summarize(result: CheckResult, wanted: list[Output], options: argparse.Namespace) -> None:

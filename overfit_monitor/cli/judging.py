@@ -104,14 +104,13 @@ def add_speed(command: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen(options: argparse.Namespace, **more: Any) -> Chosen:
+def chosen(options: argparse.Namespace) -> Chosen:
     """Return what the user chose with the arguments of `add_judging`, or those of `add_compared` alone.
 
     The project's conventions for names are in force from here on.
 
     Args:
         options: The arguments.
-        **more: Further settings that go before those of the project.
 
     Raises:
         UsageError: The settings cannot be read, or cannot be right together.
@@ -121,7 +120,7 @@ def chosen(options: argparse.Namespace, **more: Any) -> Chosen:
 
     project = load_if_any(options.config)
     names = names_of(options, {} if project is None else {"val": project.val, "train": project.train})
-    over = told(options, (*COMPARED, *STOPPING, "fail_on", "max_gap")) | more
+    over = told(options, (*COMPARED, *STOPPING, "fail_on", "max_gap"))
     if "stopping_baseline" in over:
         over["baseline"] = over.pop("stopping_baseline")
     if project is None:

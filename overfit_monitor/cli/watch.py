@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     from overfit_monitor.following.spool import spooled
     from overfit_monitor.following.watching import Ends, Watching
     from overfit_monitor.readers.sources import STDIN
-    from overfit_monitor.reports.base import EXIT_STATUS
+    from overfit_monitor.reports.base import exit_status
 
     wanted = outputs(options)
     process = None if options.stop_pid is None else OtherProcess(options.stop_pid)
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
         look = watching.finish(act=act)
     say(f"ended: {why}")
     publish(look.result, wanted, options, {run.checked.run or "": run.curve for run in look.runs})
-    return EXIT_STATUS[look.result.outcome]
+    return exit_status(look.result)
 
 
 def _add_ends(parser: argparse.ArgumentParser) -> None:

@@ -24,7 +24,7 @@ STANDINGS: Final[dict[Standing, str]] = {
     "same": "the same within noise",
     "better": "better",
 }
-EXIT_STATUS: Final[dict[Outcome, int]] = {"pass": 0, "fail": 1, "error": 2}
+_EXIT_STATUS: Final[dict[Outcome, int]] = {"pass": 0, "fail": 1, "error": 2}
 
 
 class Columns(Record):
@@ -153,9 +153,14 @@ class View(NamedTuple):
     exit_zero: bool = False
 
 
-def exit_status(check: CheckResult, view: View) -> int:
-    """Return what the command ends with."""
-    return 0 if view.exit_zero and check.outcome == "fail" else EXIT_STATUS[check.outcome]
+def exit_status(check: CheckResult, *, exit_zero: bool = False) -> int:
+    """Return what the command ends with.
+
+    Args:
+        check: The result.
+        exit_zero: Whether that is 0 where runs fail.
+    """
+    return 0 if exit_zero and check.outcome == "fail" else _EXIT_STATUS[check.outcome]
 
 
 def _badness(run: CheckedRun) -> tuple[int, int, float]:

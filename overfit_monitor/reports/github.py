@@ -39,7 +39,8 @@ def render(check: CheckResult, view: View | None = None) -> str:
         lines.append(f"{plural(len(annotations) - MOST, 'further annotation')} left out; the summary has all runs")
     lines += [f"compared: {flat('; '.join(pairings(check)[:3]))}"] if check.runs else []
     lines += [f"remark: {flat(remark)}" for remark in check.remarks]
-    lines.append(f"{summary(check)} (exit status {exit_status(check, view or View())})")
+    status = exit_status(check, exit_zero=view is not None and view.exit_zero)
+    lines.append(f"{summary(check)} (exit status {status})")
     return "\n".join(lines) + "\n"
 
 

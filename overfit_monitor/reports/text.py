@@ -223,7 +223,7 @@ def _footer(check: CheckResult, shown: Sequence[CheckedRun], style: _Style, view
         line = f"{label}: {flat(text)}"
         wrapped = [line] if view.width is None else textwrap.wrap(line, max(40, view.width), subsequent_indent="  ")
         yield from (_painted(part, _DIM, view) for part in wrapped)
-    last = f"{summary(check)} (exit status {exit_status(check, view)})"
+    last = f"{summary(check)} (exit status {exit_status(check, exit_zero=view.exit_zero)})"
     wrapped = [last] if view.width is None else textwrap.wrap(last, max(40, view.width), subsequent_indent="  ")
     yield from (_painted(part, _COLOR[check.outcome], view) for part in wrapped)
 

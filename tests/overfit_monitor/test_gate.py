@@ -5,7 +5,7 @@ import pytest
 from overfit_monitor.errors import UsageError
 from overfit_monitor.gate import Limit, conclude, judge
 from overfit_monitor.records import Diagnosis, Finding, MetricChoice
-from overfit_monitor.reports.base import EXIT_STATUS, Unjudged
+from overfit_monitor.reports.base import Unjudged, exit_status
 
 
 def diagnosis(verdict="healthy", *severities, val="loss"):
@@ -73,4 +73,4 @@ ERROR = Unjudged(source="x.csv", message="line 1: the file is empty")
 def test_the_whole(diagnoses, errors, outcome, status):
     result = conclude([judge(d, Limit()) for d in diagnoses], errors)
     assert result.outcome == outcome
-    assert EXIT_STATUS[result.outcome] == status
+    assert exit_status(result) == status

@@ -11,7 +11,7 @@ import pytest
 from overfit_monitor.detectors import CATALOGUE
 from overfit_monitor.errors import UsageError
 from overfit_monitor.reports import github, json, junit, markdown, sarif
-from overfit_monitor.reports.base import EXIT_STATUS, CheckResult, View
+from overfit_monitor.reports.base import CheckResult, View, exit_status
 from overfit_monitor.reports.rules import FINDINGS, described, page, plain
 
 from .results import BESIDE, BLIND, CHECK, CURVE, EMPTY, HOSTILE_CHECK, OVERFIT, many
@@ -145,7 +145,7 @@ def test_annotations_are_at_most_ten_and_escaped(check):
         assert "," not in title
         assert not re.search(r"%(?!25|0D|0A|3A|2C)", title + message)
     assert all(line.isprintable() for line in lines)
-    assert lines[-1].endswith(f"(exit status {EXIT_STATUS[check.outcome]})")
+    assert lines[-1].endswith(f"(exit status {exit_status(check)})")
 
 
 def test_annotations():
