@@ -13,7 +13,6 @@ a checkpoint was loaded, and of the observations before this line only the first
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from pydantic import BaseModel
 from overfit_monitor.records import Observation
 
 FILE_NAME = "overfit-monitor.jsonl"
+LATEST = 253_402_300_800  # the year 10000, from which on no calendar shows a time
 LONGEST_LINE = 1 << 20  # a longer one is none of ours and is read in pieces that cannot be parsed
 
 
@@ -106,7 +106,7 @@ def _parse(number: int, line: bytes) -> Entry:
 
 
 def _time(told: object) -> float | None:
-    return float(told) if isinstance(told, int | float) and abs(told) < math.inf else None
+    return float(told) if isinstance(told, int | float) and 0 <= told < LATEST else None
 
 
 def observations(entries: Iterable[Entry]) -> list[Observation]:

@@ -121,7 +121,7 @@ class _Content:
     def _resume(self, count: int) -> None:
         if count < len(self.observations):
             del self.observations[count:]
-            self._said = self._said.rewind(self._step + 1)
+            self._said = self._said.rewind(self._step + 1 if self.observations else -LARGEST_STEP)
 
     def notes(self) -> tuple[str, ...]:
         """Return what was wrong, with the places of the first few."""

@@ -134,3 +134,75 @@ def test_a_journal_pairs_its_metrics_itself(tmp_path):
     path = journal(tmp_path, entry("observation", step=0, val={"loss": 1.0}))
     with pytest.raises(UnreadableError, match="use --metric"):
         list(JournalReader(Names(val="loss")).read([path], tmp_path))
+
+
+def said(tmp_path, *lines):
+    (run,) = JournalReader().read([journal(tmp_path, *lines)], tmp_path)
+    return run
+
+
+def told(step, value=1.0, **more):
+    return entry("observation", step=step, val={"loss": value}) | more
+
+
+def alert(id="overfitting"):
+    return entry("alert", id=id, severity="error", message="it rises")
+
+
+def stop(step):
+    return entry("stop", rule="patience", step=step, value=1.0, message="enough")
+
+
+def test_what_was_said_live_comes_with_the_run(tmp_path):
+    watch(tmp_path, range(60))
+    (run,), _ = read_runs([tmp_path])
+    (raised,) = run.recorded.alerts
+    assert (raised.id, raised.step) == ("overfitting", diagnose_run(run, {}).alarm_step)
+    assert run.recorded.stop.step == diagnose_run(run, {}).stop_step
+    assert sorted(run.recorded.times) == list(range(60))
+    times = [run.recorded.times[step] for step in range(60)]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize(
+    ("lines", "alerts", "stopped", "applied"),
+    [
+        ([told(0), alert(), told(1), stop(1)], [0], 1, []),
+        (
+            [told(0), told(1), alert(), stop(1), told(1)],
+            [],
+            None,
+            [],
+        ),  # a step that goes back takes what was said along
+        ([told(0), alert(), told(1), stop(1), entry("resume", observations=1)], [0], None, []),
+        ([told(0), told(1), alert(), entry("resume", observations=0)], [], None, []),
+        ([told(0), entry("applied", id="dropout", step=0), told(1), entry("resume", observations=0)], [], None, []),
+        ([entry("applied", id="dropout"), told(0), entry("resume", observations=0)], [], None, ["dropout"]),
+        ([told(0), *[entry("applied", id="a", step=0, undone_step=n) for n in (None, 3)]], [], None, ["a"]),
+        ([alert(), told(5), alert("plateau")], [0, 5], None, []),
+    ],
+)
+def test_what_was_said_before_the_run_was_taken_up_again(lines, alerts, stopped, applied, tmp_path):
+    recorded = said(tmp_path, *lines).recorded
+    assert [each.step for each in recorded.alerts] == alerts
+    assert (None if recorded.stop is None else recorded.stop.step) == stopped
+    assert [change.id for change in recorded.applied] == applied
+
+
+@pytest.mark.parametrize("line", [entry("alert", id="x"), entry("stop"), entry("examples", step="x"), entry("applied")])
+def test_what_nobody_can_have_said_is_left_out(line, tmp_path):
+    run = said(tmp_path, told(0), line)
+    assert (run.recorded.alerts, run.recorded.stop, run.recorded.applied, run.recorded.examples) == ((), None, (), None)
+    assert "line 2 holds no" in run.notes[0]
+
+
+@pytest.mark.parametrize("time", [None, "x", True, -1, 1e300, float("nan"), float("inf"), [1], 253_402_300_800])
+def test_a_time_that_is_none_is_not_told(time, tmp_path):
+    recorded = said(tmp_path, told(0, time=1.5e9), told(1, time=time), told(2)).recorded
+    assert set(recorded.times) - {1} == {0}
+    assert recorded.times.get(1, 0.0) in (0.0, 1.0)
+
+
+def test_a_step_that_comes_again_without_a_time_has_none(tmp_path):
+    recorded = said(tmp_path, told(0, time=5.0), told(1, time=6.0), told(1), told(2, time=8.0)).recorded
+    assert recorded.times == {0: 5.0, 2: 8.0}
