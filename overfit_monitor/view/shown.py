@@ -101,7 +101,8 @@ def shown_from_run(run: Run, diagnosis: Diagnosis, **fields: Any) -> ShownRun:
     if recorded is not None:
         names = ("alerts", "stop", "applied", "examples")
         told |= {name: getattr(recorded, name) for name in names}
-        told["times"] = recorded.times or None
+        times = recorded.times
+        told["times"] = Clock.of(list(times), list(times.values())) if times else None
     return show(run.name, diagnosis, run.observations, **told | fields)
 
 
