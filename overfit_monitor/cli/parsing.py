@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
-import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -33,6 +31,8 @@ class Help(argparse.RawDescriptionHelpFormatter):
         super().add_usage(usage, given, groups, prefix)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
+        import textwrap  # needed for help alone, as below for a mistake alone
+
         lines = (textwrap.wrap(line, width) if line[:1].strip() else [line] for line in text.splitlines())
         return "\n".join(indent + line for wrapped in lines for line in wrapped)
 
@@ -87,6 +87,8 @@ class Parser(argparse.ArgumentParser):
         return self
 
     def _complain(self, word: str) -> NoReturn:
+        import difflib
+
         name = word.partition("=")[0]
         if not name.startswith("-"):
             raise UsageError(f"{word!r} is one argument too many; {self._helps}.")
