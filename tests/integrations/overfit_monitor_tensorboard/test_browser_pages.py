@@ -512,11 +512,18 @@ def test_server_that_is_gone_keeps_the_table_and_says_so(stage: made.Stage, open
     page.problems.clear()
 
 
-@pytest.mark.parametrize(("status", "text"), [(500, "overfit-monitor could not answer: OSError"), (404, "not found")])
+@pytest.mark.parametrize(
+    ("status", "content", "text"),
+    [
+        (500, '{"error": "overfit-monitor could not answer: OSError"}', "overfit-monitor could not answer: OSErrorTry"),
+        (404, "not found", "not foundTry"),
+        (502, "", "TensorBoard answered with status 502."),
+    ],
+)
 def test_answer_that_fails_says_why_and_can_be_asked_for_again(
-    stage: made.Stage, open_page: Callable[..., Any], status: int, text: str
+    stage: made.Stage, open_page: Callable[..., Any], status: int, content: str, text: str
 ) -> None:
-    stage.failing["runs"] = status, text
+    stage.failing["runs"] = status, content
     page = open_page()
     expect(page.get_by_role("alert")).to_contain_text(text)
     stage.failing.clear()
