@@ -4,7 +4,8 @@ usage: python benchmarks/board.py [--runs 8] [--evaluations 50] [--points 5000] 
                                   [--starts 1] [--loaders rust python] [--full]
 
 ``--full`` takes 500 runs of 200 evaluations, 1,000 runs for the memory, 1,000,000 points, 100 reloads and 9 starts:
-some nine minutes, two of them for TensorBoard's Python loader to read a million points. ``--reloads 600`` is a long soak.
+some nine minutes, two of them for TensorBoard's Python loader to read a million points. ``--reloads 600`` is a long
+soak.
 Five tables:
 
 - Answers: seconds to the first table of runs (TensorBoard has just loaded the log; nothing is imported or judged yet),
