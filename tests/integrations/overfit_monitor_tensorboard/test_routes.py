@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -234,15 +235,20 @@ def test_what_lies_outside_is_not_read(serve, logs, tmp_path):
 
 
 # Without TensorFlow, which TensorBoard would import where it is installed, for many seconds.
-PROGRAM = """
+LEAN = """
 import sys, types
 sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")
+"""
+PROGRAM = (
+    LEAN
+    + """
 from tensorboard import program
 board = program.TensorBoard()
 board.configure(argv=["", *sys.argv[1:]])
 print(board.launch(), flush=True)
 sys.stdin.read()
 """
+)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +259,7 @@ sys.stdin.read()
     ],
 )
 def test_launched_from_a_program(folder, options, prefix):
-    """What ``%tensorboard`` starts, and ``tensorboard.program`` in anybody's script."""
+    """As ``tensorboard.program`` in anybody's script does."""
     named = [option.format(root=folder, name="a") for option in options]
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, *named, "--port=0", "--host=127.0.0.1"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
@@ -274,3 +280,28 @@ def test_launched_from_a_program(folder, options, prefix):
         process.terminate()
         process.wait(20)
         process.stdout.close()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # TensorBoard lets go of the process it starts
+def test_started_by_the_magic_of_notebooks(folder, tmp_path_factory, monkeypatch, capsys):
+    """As ``%tensorboard --logdir …`` does, which finds a TensorBoard that is running again."""
+    from tensorboard import manager, notebook
+
+    home = tmp_path_factory.mktemp("home")
+    binary = home / "tensorboard"
+    binary.write_text(f"#!{sys.executable}\n{LEAN}\nfrom tensorboard.main import run_main\nrun_main()\n")
+    binary.chmod(0o755)
+    paths = os.pathsep.join(path for path in sys.path if path)
+    for name, value in {"TENSORBOARD_BINARY": binary, "TMPDIR": home, "PYTHONPATH": paths}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(manager.tempfile, "tempdir", str(home))
+    for _ in range(2):
+        notebook.start(f"--logdir '{folder}' --port 0 --host 127.0.0.1")
+    (found,) = manager.get_all()
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{found.port}{PLUGIN}/runs?wait=20") as answer:
+            assert json.load(answer)["schema_version"] == 1
+        assert "Reusing TensorBoard" in capsys.readouterr().out
+    finally:
+        os.kill(found.pid, signal.SIGTERM)
+        os.waitpid(found.pid, 0)
