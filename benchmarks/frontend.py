@@ -26,7 +26,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from board import PLUGIN, append, board, wait_for_step, write_run, write_runs
+from board_process import PLUGIN, append, board, wait_for_step, write_run, write_runs
 from chromium import chromium
 from tables import progress, show
 

@@ -23,6 +23,7 @@ __all__ = ["DEFAULT_SAMPLES", "Backend", "Wish"]
 logger = logging.getLogger(__name__)
 
 MOST_EXPERIMENTS: Final = 4
+LONGEST_NAME: Final = 200  # in a message
 WAIT: Final = 0.25  # seconds that a first answer may wait for verdicts
 
 
@@ -114,5 +115,6 @@ class Backend:
 def _find(listing: Listing, name: str) -> Any:
     found = listing.groups.get(name)
     if found is None:
-        raise errors.NotFoundError(f"no run {name!r} with scalars")
+        shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
+        raise errors.NotFoundError(f"no run {shown!r} with scalars")
     return found

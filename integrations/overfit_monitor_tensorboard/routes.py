@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +23,7 @@ from overfit_monitor_tensorboard.names import SCALARS
 logger = logging.getLogger(__name__)
 
 _JSON = "application/json"
+_METHODS = ("GET", "HEAD")
 # Nothing else is served, whatever else lies in the folder.
 _TYPES = {
     ".js": "text/javascript",
@@ -141,18 +144,30 @@ class _Service:
 def _data(answer: Callable[..., Any]) -> App:
     @wrappers.Request.application
     def app(request: Any) -> Any:
+        if request.method not in _METHODS:
+            return _refused(request)
         ctx, experiment = plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)
         try:
             content = answer(request, ctx, experiment)
             text = json.dumps(content, allow_nan=False) if isinstance(content, dict) else None
-        except errors.PublicError:
-            raise
+        except errors.PublicError as error:
+            return _failed(request, str(error), error.http_code)
         except Exception as error:
             logger.exception("overfit-monitor could not answer %s", request.path)
-            raise errors.PublicError(f"overfit-monitor could not answer: {type(error).__name__}: {error}") from error
+            return _failed(request, f"overfit-monitor could not answer: {type(error).__name__}: {error}", 500)
         return content if text is None else http_util.Respond(request, text, _JSON)
 
     return app
+
+
+def _failed(request: Any, reason: str, code: int, **headers: str) -> Any:
+    text = json.dumps({"error": " ".join(reason.split())})
+    return http_util.Respond(request, text, _JSON, code=code, headers=list(headers.items()))
+
+
+def _refused(request: Any) -> Any:
+    reason = f"method: must be GET or HEAD but is {_short(request.method)!r}"
+    return _failed(request, reason, HTTPStatus.METHOD_NOT_ALLOWED, Allow=", ".join(_METHODS))
 
 
 def _name(request: Any) -> str:
@@ -178,17 +193,20 @@ def _number(request: Any, name: str, *, least: float = -math.inf, most: float = 
     text = _argument(request, name)
     if text is None:
         return None
-    try:
-        value = int(text) if whole else float(text)
-    except ValueError:
-        value = math.nan
+    value = math.nan
+    with suppress(ValueError):
+        if text.isascii() and not re.search(r"[\s_]", text):  # which Python would take
+            value = int(text) if whole else float(text)
     if not least <= value <= most or abs(value) > _LARGEST:
         limits = f" from {least:g} to {most:g}" if math.isfinite(least) else ""
-        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
         raise errors.InvalidArgumentError(
-            f"{name}: must be a {'whole ' if whole else ''}number{limits} but is {shown!r}"
+            f"{name}: must be a {'whole ' if whole else ''}number{limits} but is {_short(text)!r}"
         )
     return value
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _argument(request: Any, name: str) -> str | None:
@@ -209,7 +227,9 @@ def _checked(name: str, value: str) -> str:
 def _one_of(request: Any, name: str, known: tuple[str, str]) -> str | None:
     value = _argument(request, name)
     if value not in (None, *known):
-        raise errors.InvalidArgumentError(f"{name}: must be {known[0]!r} or {known[1]!r} but is {value!r}")
+        raise errors.InvalidArgumentError(
+            f"{name}: must be {known[0]!r} or {known[1]!r} but is {_short(value or '')!r}"
+        )
     return value
 
 
@@ -242,6 +262,8 @@ def _type_of(name: str) -> str | None:
 def _static(file: Path) -> App:
     @wrappers.Request.application
     def app(request: Any) -> Any:
+        if request.method not in _METHODS:
+            return _refused(request)
         return http_util.Respond(request, file.read_bytes(), _type_of(file.name))
 
     return app

@@ -125,7 +125,8 @@ def _message(diagnosis: Diagnosis) -> str | None:
         return decisive.message
     if diagnosis.verdict == "inconclusive":
         return _cannot_judge(diagnosis)
-    return diagnosis.findings[0].message if diagnosis.findings else None
+    worst = max(diagnosis.findings, key=lambda finding: SEVERITIES.index(finding.severity), default=None)
+    return None if worst is None else worst.message
 
 
 def _cannot_judge(diagnosis: Diagnosis) -> str | None:

@@ -271,10 +271,11 @@ def test_the_tab_beside_what_tensorboard_itself_takes():
         "--loaders",
         "rust",
     )
-    answers, long, start, memory = tables(printed("board", *small))
+    answers, long, start, memory, figures = tables(printed("board", *small))
     assert (answers[0]["loader"], answers[0]["judged in it"].split()[-1]) == ("rust", "3")
     assert [row["read"] for row in long] == ["sample", "every point"]
     assert all(0 < int(row["view, kB"]) <= 500 for row in long)
     assert float(start[0]["loading the plugin, ms"]) > 0.0
-    assert memory[0]["state"] == "without the plugin"
-    assert "after 2 reloads" in [row["state"] for row in memory]
+    assert [row["state"] for row in memory] == ["3 runs judged, 3 looked at", "after 1 reloads", "after 2 reloads"]
+    assert len(figures) == 9
+    assert all(row["TensorBoard's own"] for row in figures)

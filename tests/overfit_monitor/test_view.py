@@ -149,6 +149,14 @@ def test_a_restart_takes_the_place_of_what_was_there():
     assert "from 9 to 5" in kinds["restart"]["text"]
 
 
+def test_the_message_of_a_run_with_several_findings_is_that_of_the_worst():
+    found = [Finding(id=name, severity=name, message=f"{name} here") for name in ("info", "warning")]
+    assert (
+        row(ShownRun("run", Diagnosis(verdict="healthy", findings=tuple(found)), RunCurves()))["message"]
+        == "warning here"
+    )
+
+
 @pytest.mark.parametrize(
     ("steps", "times", "asked", "expected"),
     [

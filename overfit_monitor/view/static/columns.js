@@ -131,7 +131,8 @@ function adviceText(run) {
   if (run.recommendation) return run.recommendation;
   const why = run.cannot_judge ?? (run.verdict === "inconclusive" ? run.message : null);
   if (why) return `Cannot judge: ${why}`;
-  return run.verdict === "healthy" ? "Nothing to change" : sentence(run.message ?? "");
+  const plain = run.verdict === "healthy" && (run.severity === null || run.severity === "info");
+  return plain ? "Nothing to change" : sentence(run.message ?? "");
 }
 
 /** @param {RunRow} run */

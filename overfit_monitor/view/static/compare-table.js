@@ -12,6 +12,8 @@ import { badge } from "./verdict.js";
  * @typedef {import("./contract.js").ComparedRun} ComparedRun
  */
 
+// As many rows may say the same.
+const MOST_SAID = 3;
 const HEADS = /** @type {const} */ ([
   ["Run", ""],
   ["Verdict", ""],
@@ -30,7 +32,8 @@ const HEADS = /** @type {const} */ ([
  */
 export function comparedTable(comparison, { place, link, drop }) {
   const [best] = comparison.runs;
-  const rows = comparison.runs.map((run) => rowOf(comparison, run, best.run, { place, link, drop }));
+  const said = commonEnd(comparison.comparisons.map(({ reason }) => reason ?? ""));
+  const rows = comparison.runs.map((run) => rowOf(comparison, run, best.run, { place, link, drop, said }));
   const heads = HEADS.map(([name, kind]) => h("th", { scope: "col", class: kind }, name));
   return h(
     "div",
@@ -42,16 +45,35 @@ export function comparedTable(comparison, { place, link, drop }) {
       h("thead", {}, h("tr", {}, ...heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Leave out")))),
       h("tbody", {}, ...rows),
     ),
+    said ? h("p", { class: "quiet" }, sentence(said)) : null,
   );
 }
+
+/**
+ * What several reasons end with, so that it need be said only once; empty where too few do.
+ * @param {string[]} reasons
+ */
+function commonEnd(reasons) {
+  const ends = reasons.flatMap((reason) => (reason.includes("; ") ? [reason.slice(reason.indexOf("; ") + 2)] : []));
+  const often = (/** @type {string} */ end) => ends.filter((other) => other === end).length;
+  return ends.find((end) => often(end) > MOST_SAID) ?? "";
+}
+
+/**
+ * @param {string} reason
+ * @param {string} end
+ */
+const without = (reason, end) => (end && reason.endsWith(`; ${end}`) ? reason.slice(0, -end.length - 2) : reason);
 
 /**
  * @param {Comparison} comparison
  * @param {ComparedRun} run
  * @param {string} best
- * @param {{place: (run: string) => number, link: (run: string, text: string) => HTMLElement, drop: (run: string) => void}} on
+ * @param {{
+ *   place: (run: string) => number, link: (run: string, text: string) => HTMLElement, drop: (run: string) => void, said: string,
+ * }} on `said` is the end of a reason that need not stand in each row.
  */
-function rowOf(comparison, run, best, { place, link, drop }) {
+function rowOf(comparison, run, best, { place, link, drop, said }) {
   const first = run.run === best;
   const pair = first ? null : between(comparison, best, run.run);
   const name = runName(run.run);
@@ -66,7 +88,7 @@ function rowOf(comparison, run, best, { place, link, drop }) {
     ...[number(run.best_value), step(run.best_step), number(run.last_value), percent(run.loss_lost)].map(numeric),
     numeric(run.noise === null ? NONE : `±${percent(run.noise)}`),
     numeric(first ? NONE : pair?.difference == null ? NONE : amount(pair)),
-    h("td", { class: "told" }, told, pair?.reason ? h("small", { class: "quiet" }, sentence(pair.reason)) : null),
+    h("td", { class: "told" }, told, pair?.reason ? h("small", { class: "quiet" }, sentence(without(pair.reason, said))) : null),
     h("td", { class: "end" }, button),
   ];
   return h("tr", { "data-run": run.run }, h("th", { scope: "row" }, h("span", { class: "named" }, swatch(place(run.run)), link(run.run, name))), ...cells);

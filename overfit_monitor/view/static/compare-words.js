@@ -9,6 +9,7 @@ import { number, percent, runName, sentence, step, words } from "./format.js";
  */
 
 const MOST_LISTED = 5;
+const MOST_PERCENT = 10;
 const MANY = 5;
 
 /**
@@ -62,7 +63,9 @@ export function summary(comparison) {
 export function amount(pair) {
   if (pair?.difference === null || pair?.difference === undefined) return "unknown";
   const size = number(Math.abs(pair.difference));
-  return pair.relative === null ? size : `${size} (${percent(Math.abs(pair.relative))})`;
+  const share = pair.relative === null ? null : Math.abs(pair.relative);
+  if (share === null) return size;
+  return `${size} (${share < MOST_PERCENT ? percent(share) : `${number(Math.round(share))} times the best`})`;
 }
 
 /**

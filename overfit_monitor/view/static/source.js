@@ -96,13 +96,22 @@ async function get(address) {
     throw new SourceError(0, "TensorBoard does not answer.");
   }
   if (!response.ok) {
-    const text = (await response.text()).trim().slice(0, 300);
-    throw new SourceError(response.status, text || `TensorBoard answered with status ${response.status}.`);
+    const text = (await response.text()).trim();
+    throw new SourceError(response.status, reasonIn(text).slice(0, 300) || `TensorBoard answered with status ${response.status}.`);
   }
   try {
     return await response.json();
   } catch {
     throw new SourceError(response.status, "TensorBoard's answer could not be read.");
+  }
+}
+
+/** @param {string} text Of an answer that failed: JSON of ours, or a line of TensorBoard's or of a proxy. */
+function reasonIn(text) {
+  try {
+    return String(JSON.parse(text).error ?? text);
+  } catch {
+    return text;
   }
 }
 

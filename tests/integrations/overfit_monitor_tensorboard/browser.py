@@ -31,6 +31,13 @@ RUNS = (HOSTILE, WATCHED, TRAIN_ONLY, HEALTHY)
 EPOCHS = 60
 PLUGIN = "data/plugin/overfit_monitor"
 START_SECONDS = 90.0
+# As the command `tensorboard`, but without TensorFlow, which it would import where that is installed, for many seconds.
+START = """
+import sys, types
+sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")
+from tensorboard.main import run_main
+run_main()
+"""
 
 
 def curves(*, overfits: bool, seed: int) -> tuple[list[float], list[float]]:
@@ -108,7 +115,7 @@ def tensorboards(logs: Path, folder: Path, arguments: dict[str, list[str]]) -> I
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, extra in arguments.items():
-            command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs), "--port", "0"]
+            command = [sys.executable, "-c", START, "--logdir", str(logs), "--port", "0"]
             command += ["--host", "127.0.0.1", "--reload_interval", "1", *extra]
             with (folder / f"{name}.log").open("wb") as log:
                 processes[name] = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)

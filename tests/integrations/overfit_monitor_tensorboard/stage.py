@@ -123,7 +123,7 @@ def compared(rows: list[dict[str, Any]], applied: dict[str, list[dict[str, Any]]
                 difference = other["best_value"] - base["best_value"]
                 pair = {"difference": difference, "relative": difference / base["best_value"], "standard_error": 0.006}
                 pair["sure"] = difference > 0.012
-                reason = "the best levels of 60 evaluations each are compared"
+                reason = f"worse by {difference:.3g}; the best levels of 60 evaluations each are compared"
             pairs.append({"base": base["run"], "other": other["run"], **pair, "reason": reason})
     return {"schema_version": 1, "runs": runs, "comparisons": pairs}
 

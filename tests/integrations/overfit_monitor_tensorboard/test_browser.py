@@ -111,7 +111,8 @@ def test_chosen_runs_are_compared(either: real.Tab) -> None:
     either.expect_clean()
 
 
-def test_new_points_and_new_runs_come_by_themselves(either: real.Tab, logs: Path) -> None:
+def test_new_points_and_new_runs_come_by_themselves(browser: Any, either: real.Tab, logs: Path) -> None:
+    """In each of two tabs of the browser, that show different pages."""
     name = f"{GROWING}-{'deep' in either.server.address}"
     train, val = real.curves(overfits=True, seed=7)
     series = {"loss/train": train, "loss/val": val}
@@ -121,8 +122,13 @@ def test_new_points_and_new_runs_come_by_themselves(either: real.Tab, logs: Path
             either.reload()
             either.page.wait_for_timeout(500)
         expect(either.row(name).locator(".badge")).not_to_have_text(re.compile("Overfitting|Pending"))
+        other = real.open_tab(browser, either.server, f"#overfit_monitor&p.overfit_monitor.run={name}")
+        expect(other.frame.locator("h1")).to_have_text(name)
         real.write_scalars(logs / name, series, steps=range(15, real.EPOCHS))
         expect(either.row(name).locator(".badge")).to_have_text("Overfitting")
+        expect(other.frame.locator(".verdict-line .badge")).to_have_text("Overfitting")
+        other.expect_clean()
+        other.page.context.close()
     finally:
         for file in (logs / name).iterdir():
             file.unlink()

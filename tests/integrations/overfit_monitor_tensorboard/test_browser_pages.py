@@ -287,6 +287,8 @@ def test_comparison_says_which_is_better_and_whether_that_is_noise(
     assert rows.evaluate_all("rows => rows.map(row => row.dataset.run)") == [best, second, third]
     assert "Within noise" in rows.nth(1).inner_text()
     assert "More than noise" in rows.nth(2).inner_text()
+    assert "The best levels of 60" not in text
+    assert "the best levels of 60 evaluations each are compared" in rows.nth(2).inner_text()
     applied = page.locator("table.changes tbody tr").inner_text()
     assert "weight_decay 0 → 0.01" in applied
     assert "% better" in applied
@@ -330,6 +332,13 @@ def test_comparison_zooms_into_the_address(open_page: Callable[..., Any]) -> Non
     page.reload()
     page.get_by_role("button", name="Reset zoom").click()
     assert "from=" not in page.evaluate("location.hash")
+
+
+def test_a_healthy_run_with_a_warning_says_it(stage: made.Stage, open_page: Callable[..., Any]) -> None:
+    told = {"severity": "warning", "message": "train and validation differ from the start"}
+    stage.show(made.row("odd", "healthy", 1, **told), made.row("plain", "healthy", 2, severity="info", message="noisy"))
+    page = open_page()
+    assert column(page, "advice") == ["Train and validation differ from the start", "Nothing to change"]
 
 
 def test_comparison_over_the_time(stage: made.Stage, open_page: Callable[..., Any]) -> None:
@@ -381,6 +390,8 @@ def test_fifty_runs_are_compared_and_told_apart(stage: made.Stage, open_page: Ca
     expect(rows).to_have_count(50)
     assert len(page.locator(".compare-summary").inner_text()) < 700
     assert "of 20 that are as good, one is called worse all the same" in page.locator(".compare-summary").inner_text()
+    assert "best levels" not in "".join(rows.all_inner_texts())
+    expect(page.locator(".compare-tables p", has_text="The best levels of 60 evaluations each are")).to_have_count(1)
     signs = rows.locator(".run-swatch").evaluate_all("signs => signs.map(sign => sign.style.background)")
     assert len(set(signs)) == 50
     expect(page.locator("[data-plot=losses] .legend")).to_be_hidden()
@@ -512,11 +523,18 @@ def test_server_that_is_gone_keeps_the_table_and_says_so(stage: made.Stage, open
     page.problems.clear()
 
 
-@pytest.mark.parametrize(("status", "text"), [(500, "overfit-monitor could not answer: OSError"), (404, "not found")])
+@pytest.mark.parametrize(
+    ("status", "content", "text"),
+    [
+        (500, '{"error": "overfit-monitor could not answer: OSError"}', "overfit-monitor could not answer: OSErrorTry"),
+        (404, "not found", "not foundTry"),
+        (502, "", "TensorBoard answered with status 502."),
+    ],
+)
 def test_answer_that_fails_says_why_and_can_be_asked_for_again(
-    stage: made.Stage, open_page: Callable[..., Any], status: int, text: str
+    stage: made.Stage, open_page: Callable[..., Any], status: int, content: str, text: str
 ) -> None:
-    stage.failing["runs"] = status, text
+    stage.failing["runs"] = status, content
     page = open_page()
     expect(page.get_by_role("alert")).to_contain_text(text)
     stage.failing.clear()

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -108,6 +109,17 @@ def test_a_hostile_name_makes_a_plain_file_name(ask):
         ("series", {"run": "bad", "from": "x"}, 400, "from: must be a whole number but is 'x'"),
         ("series", {"run": "bad", "from": "1.5"}, 400, "from: must be a whole number but is '1.5'"),
         ("series", {"run": "bad", "to": "9" * 50}, 400, "to: must be a whole number but is '" + "9" * 40 + "...'"),
+        ("series", {"run": "bad", "from": "1_000"}, 400, "from: must be a whole number but is '1_000'"),
+        ("series", {"run": "bad", "to": " 7"}, 400, "to: must be a whole number but is ' 7'"),
+        ("series", {"run": "bad", "to": "٣"}, 400, "to: must be a whole number but is '٣'"),
+        ("series", {"run": "bad", "to": "1e9"}, 400, "to: must be a whole number but is '1e9'"),
+        ("run", {"run": "\0"}, 404, "no run '\\x00' with scalars"),
+        ("run", {"run": ".."}, 404, "no run '..' with scalars"),
+        ("run", {"run": "bad/../good"}, 404, "no run 'bad/../good' with scalars"),
+        ("run", {"run": "a\r\nb"}, 404, "no run 'a\\r\\nb' with scalars"),
+        ("run", {"run": "x" * 4096}, 404, f"no run '{'x' * 200}...' with scalars"),
+        ("run", {"run": "bad", "mode": "y" * 99, "val": "val_loss"}, 400, f"but is '{'y' * 40}...'"),
+        ("runs", {"wait": "1e400"}, 400, "wait: must be a number from 0 to 30 but is '1e400'"),
         ("series", {"run": "bad", "from": "9", "to": "3"}, 400, "from: must not be after to, 3, but is 9"),
         ("runs", {"wait": "-1"}, 400, "wait: must be a number from 0 to 30 but is '-1'"),
         ("runs", {"wait": "nan"}, 400, "wait: must be a number from 0 to 30 but is 'nan'"),
@@ -122,10 +134,44 @@ def test_a_hostile_name_makes_a_plain_file_name(ask):
         ("export", {"run": "../bad"}, 404, "no run '../bad' with scalars"),
     ],
 )
-def test_wrong_arguments(route, arguments, status, message, ask):
+def test_wrong_arguments(route, arguments, status, message, ask, caplog):
     response = ask(route, status, **arguments)
-    assert message in response.text.replace("&#x27;", "'").replace("&#39;", "'")
-    assert "Traceback" not in response.text
+    assert response.content_type == "application/json"
+    assert list(response.json) == ["error"]
+    assert message in response.json["error"]
+    assert "\n" not in response.json["error"]
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize("loader", ["python"], indirect=True)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_nothing_but_reading(method, folder, serve):
+    client = serve(folder)
+    for path in ("runs", "run?run=bad", "export?run=bad&format=csv", "index.js"):
+        response = client.open(f"{PLUGIN}/{path}", method=method)
+        assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
+        assert response.json == {"error": f"method: must be GET or HEAD but is {method!r}"}
+
+
+@pytest.mark.parametrize("loader", ["python"], indirect=True)
+def test_head_is_get_without_the_content(folder, serve):
+    client = serve(folder)
+    client.get(f"{PLUGIN}/runs?wait=30")
+    for path, status in (("run?run=bad", 200), ("run?run=gone", 404), ("index.js", 200)):
+        whole, head = client.get(f"{PLUGIN}/{path}"), client.head(f"{PLUGIN}/{path}")
+        assert (head.status_code, head.text, whole.status_code) == (status, "", status)
+        assert head.headers["Content-Length"] == whole.headers["Content-Length"]
+
+
+@pytest.mark.parametrize("loader", ["python"], indirect=True)
+def test_an_error_of_ours_is_one_line_and_is_logged(folder, serve, monkeypatch, caplog):
+    from overfit_monitor_tensorboard import backend
+
+    monkeypatch.setattr(backend, "compare", lambda _: 1 / 0)
+    response = serve(folder).get(f"{PLUGIN}/compare?run=bad&run=good")
+    assert response.status_code == 500
+    assert response.json == {"error": "overfit-monitor could not answer: ZeroDivisionError: division by zero"}
+    assert "overfit-monitor could not answer /data/plugin/overfit_monitor/compare" in caplog.text
 
 
 def test_a_watched_run_shows_all_that_was_recorded(serve, logs, tmp_path):
@@ -189,15 +235,20 @@ def test_what_lies_outside_is_not_read(serve, logs, tmp_path):
 
 
 # Without TensorFlow, which TensorBoard would import where it is installed, for many seconds.
-PROGRAM = """
+LEAN = """
 import sys, types
 sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")
+"""
+PROGRAM = (
+    LEAN
+    + """
 from tensorboard import program
 board = program.TensorBoard()
 board.configure(argv=["", *sys.argv[1:]])
 print(board.launch(), flush=True)
 sys.stdin.read()
 """
+)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +259,7 @@ sys.stdin.read()
     ],
 )
 def test_launched_from_a_program(folder, options, prefix):
-    """What ``%tensorboard`` starts, and ``tensorboard.program`` in anybody's script."""
+    """As ``tensorboard.program`` in anybody's script does."""
     named = [option.format(root=folder, name="a") for option in options]
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, *named, "--port=0", "--host=127.0.0.1"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
@@ -229,3 +280,28 @@ def test_launched_from_a_program(folder, options, prefix):
         process.terminate()
         process.wait(20)
         process.stdout.close()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # TensorBoard lets go of the process it starts
+def test_started_by_the_magic_of_notebooks(folder, tmp_path_factory, monkeypatch, capsys):
+    """As ``%tensorboard --logdir …`` does, which finds a TensorBoard that is running again."""
+    from tensorboard import manager, notebook
+
+    home = tmp_path_factory.mktemp("home")
+    binary = home / "tensorboard"
+    binary.write_text(f"#!{sys.executable}\n{LEAN}\nfrom tensorboard.main import run_main\nrun_main()\n")
+    binary.chmod(0o755)
+    paths = os.pathsep.join(path for path in sys.path if path)
+    for name, value in {"TENSORBOARD_BINARY": binary, "TMPDIR": home, "PYTHONPATH": paths}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(manager.tempfile, "tempdir", str(home))
+    for _ in range(2):
+        notebook.start(f"--logdir '{folder}' --port 0 --host 127.0.0.1")
+    (found,) = manager.get_all()
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{found.port}{PLUGIN}/runs?wait=20") as answer:
+            assert json.load(answer)["schema_version"] == 1
+        assert "Reusing TensorBoard" in capsys.readouterr().out
+    finally:
+        os.kill(found.pid, signal.SIGTERM)
+        os.waitpid(found.pid, 0)
