@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.readers.base import Problem, Reader, Run, printable
@@ -72,8 +72,7 @@ def read_runs(
     return named, problems
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Files that are read together; reading them can be left to another process.
 
     Attributes:
@@ -124,10 +123,7 @@ def survey(
         names: As for `read_runs`.
         read: As for `read_runs`, for what has to be read at once.
     """
-    core, spread, last = (
-        tuple(Offered(entry, names) for entry in entries) for entries in (CATALOGUE, SPREAD, LAST_RESORT)
-    )
-    reading = _Reading(core, spread, last, InstalledReaders(names), read)
+    reading = _Reading(names, read)
     for path in paths:
         with opened(path) as source:
             if isinstance(source, Problem):
@@ -154,16 +150,16 @@ def distinct(runs: Sequence[tuple[str, str]]) -> list[str]:
 
 
 @final
-@dataclass(slots=True)
 class _Reading:
-    core: Sequence[Offered]
-    spread: Sequence[Offered]
-    last: Sequence[Offered]
-    installed: InstalledReaders
-    read: Read | None
-    found: list[Batch | Run | Problem] = field(default_factory=list)
-    _seen: set[Path] = field(default_factory=set)
-    _recognized: int = 0
+    def __init__(self, names: Names | None, read: Read | None) -> None:
+        self.core = _offered(CATALOGUE, names)
+        self.spread = _offered(SPREAD, names)
+        self.last = _offered(LAST_RESORT, names)
+        self.installed = InstalledReaders(names)
+        self.read = read
+        self.found: list[Batch | Run | Problem] = []
+        self._seen: set[Path] = set()
+        self._recognized = 0
 
     def take(self, source: Source) -> None:
         """Read what is at a place."""
@@ -249,6 +245,10 @@ class _Reading:
 
 def _read(reader: Reader, paths: Sequence[Path], root: Path) -> Iterable[Run]:
     return reader.read(paths, root)
+
+
+def _offered(entries: Iterable[Entry], names: Names | None) -> tuple[Offered, ...]:
+    return tuple(Offered(entry, names) for entry in entries)
 
 
 def _first(offered: Iterable[Offered], found: Found) -> Reader | None:

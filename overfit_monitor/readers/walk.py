@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.readers.base import HEAD_BYTES, Problem, printable
@@ -23,8 +23,7 @@ _OUR_REPORT = re.compile(r'\{\s*"schema_version"')
 _FIRST_LINE_SHOWN = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file that may hold runs.
 
     Attributes:
