@@ -33,7 +33,7 @@ def numbers_in(block: bytes, delimiter: str, width: int, wanted: Sequence[int]) 
         return None
     if b"n" in plain:
         plain = plain.replace(b"nan", b"NaN").replace(b"inf", b"Infinity")
-    if _MINUS_ZERO.search(plain):
+    if b"-0" in plain and _MINUS_ZERO.search(plain):
         return None
     try:
         numbers = array("d", from_json(b"[" + plain[:-1].replace(b"\n", b",") + b"]"))
@@ -44,7 +44,7 @@ def numbers_in(block: bytes, delimiter: str, width: int, wanted: Sequence[int]) 
 
 def _with_commas(block: bytes, delimiter: str) -> bytes | None:
     """Return a block with commas between its cells and a newline after each row, None where that cannot be."""
-    plain = block.replace(b"\r\n", b"\n")
+    plain = block.replace(b"\r\n", b"\n") if b"\r" in block else block
     if delimiter == ";":
         plain = plain.replace(b",", b".").replace(b";", b",")
     elif delimiter != ",":

@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import compress, islice
-from operator import eq
+from itertools import compress
 from typing import Final, final, overload
 
 from overfit_monitor.columns import Column, Columns
@@ -30,9 +29,9 @@ from overfit_monitor.readers.pairing import (
     with_total_column,
     words_of,
 )
+from overfit_monitor.readers.steps import repeats, steps_in
 from overfit_monitor.records import Observation
 
-LARGEST_STEP: Final = 2.0**53
 COLUMNS: Final = 1024
 
 
@@ -155,7 +154,7 @@ class Table(Sequence[Observation]):
 
     def _find_starts(self, steps: array[int]) -> array[int] | None:
         """Return the rows with which an observation begins, None where every row is one."""
-        if not any(map(eq, steps, islice(steps, 1, None))):
+        if not repeats(steps):
             return None
         vals = [self._columns[name].known for name, where in self.places.items() if where.split == "val"]
         starts = array("q")
@@ -203,43 +202,11 @@ class Table(Sequence[Observation]):
         return []
 
     def _find_steps(self) -> array[int]:
-        rows = self._rows()
-        best: tuple[int, str] | None = None
-        for name in self._step_names:
-            column = self._columns[name]
-            if not _is_steps(column) or not (column.full or all(column.known[row] for row in rows)):
-                continue
-            values = column.values if isinstance(rows, range) else [column.values[row] for row in rows]
-            repeats = sum(map(eq, values, islice(values, 1, None)))
-            if best is None or repeats < best[0]:
-                best = repeats, name
-        if best is None:
-            return array("q", range(self._height()))
-        return _filled(self._columns[best[1]])
+        found = steps_in([self._columns[name] for name in self._step_names], self._rows())
+        return array("q", range(self._height())) if found is None else found
 
     def _height(self) -> int:
         return len(next(iter(self._columns.values())).values) if self._columns else 0
-
-
-def _is_steps(column: Column) -> bool:
-    """Return whether there are numbers and all are whole, as steps are."""
-    values = column.values if column.full else array("d", compress(column.values, column.known))
-    whole = len(values) > 0 and all(map(float.is_integer, values))
-    return whole and -LARGEST_STEP < min(values) <= max(values) < LARGEST_STEP
-
-
-def _filled(column: Column) -> array[int]:
-    """Return the steps, each empty cell with the next step there is, or else the last."""
-    steps = array("q", map(int, column.values))
-    if column.full:
-        return steps
-    following = steps[column.known.rfind(1)]
-    for row in range(len(steps) - 1, -1, -1):
-        if column.known[row]:
-            following = steps[row]
-        else:
-            steps[row] = following
-    return steps
 
 
 def _latest(column: Column, starts: array[int]) -> Column:
