@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
+from os.path import realpath
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -158,7 +159,7 @@ class _Reading:
         self.installed = InstalledReaders(names)
         self.read = read
         self.found: list[Batch | Run | Problem] = []
-        self._seen: set[Path] = set()
+        self._seen: set[str] = set()
         self._recognized = 0
 
     def take(self, source: Source) -> None:
@@ -189,7 +190,8 @@ class _Reading:
                 left.append(found)
                 continue
             self._recognized += 1
-            logs.update((found.path.parent, *found.path.parent.parents))
+            if found.path.parent not in logs:
+                logs.update((found.path.parent, *found.path.parent.parents))
             if not self._first_time(found):
                 continue
             if spread is not None:
@@ -236,7 +238,7 @@ class _Reading:
         self.found.append(Batch(reader, tuple(found.path for found in files), files[0].root))
 
     def _first_time(self, found: Found) -> bool:
-        path = found.path.resolve()
+        path = realpath(found.path)
         if path in self._seen:
             return False
         self._seen.add(path)

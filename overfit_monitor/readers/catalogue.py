@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Final, NamedTuple, cast, final
@@ -40,9 +40,13 @@ class Entry(NamedTuple):
         """Return whether it is worth asking the reader; an empty file is asked of all."""
         if path.name == self.called:
             return True
-        start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] or head[:1]
-        fits = not self.begins or not start or start in self.begins
+        fits = not self.begins or (start := _start(head)) in self.begins or not start
         return fits and (not head or self.holds in head) and path.suffix.endswith(self.suffix)
+
+
+@lru_cache(1)  # all entries are asked of one file after another
+def _start(head: bytes) -> bytes:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] or head[:1]
 
 
 @final

@@ -15,11 +15,11 @@ from overfit_monitor.readers.csv_table import LFS_POINTER
 SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
 # W&B keeps copies of its summary and of the console beside the file that holds the curves.
 _WANDB_FILES = re.compile(r"/(?:offline-)?run-\d{8}_\d{6}-[^/]+/(?:files|logs|tmp)$")
-_CONSOLE = re.compile(r"\.(?:txt|log|out|err)", re.IGNORECASE)
-_ONE_CURVE = re.compile(r'"?Wall time"?,"?Step"?,"?Value"?\s*$', re.MULTILINE)
+_CONSOLE = frozenset({".txt", ".log", ".out", ".err"})
+_ONE_CURVE = r'(?m)"?Wall time"?,"?Step"?,"?Value"?\s*$'
 _MLFLOW_FILE = "meta.yaml"
 _BESIDE_METRICS = frozenset({"artifacts", "inputs", "outputs", "params", "tags"})
-_OUR_REPORT = re.compile(r'\{\s*"schema_version"')
+_OUR_REPORT = r'\{\s*"schema_version"'
 _FIRST_LINE_SHOWN = 60
 
 
@@ -86,11 +86,11 @@ def why_unknown(found: Found) -> str:
 
 
 def _why_text(text: str, suffix: str) -> str:
-    if _ONE_CURVE.match(text):
+    if re.match(_ONE_CURVE, text):
         return "one curve without a name, as TensorBoard's page exports it: name the event files instead"
-    if _OUR_REPORT.match(text):
+    if re.match(_OUR_REPORT, text):
         return "a report or a baseline of this package, and no log"
-    told = ", and fewer than two lines tell a metric" if _CONSOLE.fullmatch(suffix) else ""
+    told = ", and fewer than two lines tell a metric" if suffix.lower() in _CONSOLE else ""
     return f"no reader knows this format{told}; line 1 begins {text.splitlines()[0][:_FIRST_LINE_SHOWN]!r}"
 
 
