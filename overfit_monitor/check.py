@@ -195,8 +195,9 @@ class Look:
             return Unjudged(source=found.source, message=found.message)
         run = found if name is None else replace(found, name=name)
         try:
-            asked = {"measured": self.measured, "sketched": self.sketched, "shown": self.shown}
-            return examine(run, self.policies, self.facts, **asked)
+            return examine(
+                run, self.policies, self.facts, measured=self.measured, sketched=self.sketched, shown=self.shown
+            )
         except OverfitMonitorError as error:
             return Unjudged(source=run.source, run=run.name, message=str(error))
 

@@ -190,8 +190,9 @@ class _Reading:
                 left.append(found)
                 continue
             self._recognized += 1
-            if found.path.parent not in logs:
-                logs.update((found.path.parent, *found.path.parent.parents))
+            folder = found.path.parent
+            if folder not in logs:
+                logs.update((folder, *folder.parents))
             if not self._first_time(found):
                 continue
             if spread is not None:

@@ -101,24 +101,25 @@ def passed_over(folder: str) -> bool:
 
 def _below(root: Path, wanted: re.Pattern[str] | None) -> Iterator[Found | Problem]:
     home = root.resolve()
-    journaled: set[str] = set()
+    journaled: set[Path] = set()
     errors: list[OSError] = []
     for folder, folders, files in os.walk(root, onerror=errors.append):
         folders[:] = sorted(name for name in folders if not passed_over(name))
         if _MLFLOW_FILE in files:  # what a run of MLflow keeps beside its metrics is no log of it
             folders[:] = [name for name in folders if name not in _BESIDE_METRICS]
-        if _WANDB_FILES.search(Path(folder).as_posix()):
+        here = Path(folder)
+        if _WANDB_FILES.search(here.as_posix()):
             folders.clear()
             continue
-        if FILE_NAME in files or (folder != str(root) and str(Path(folder).parent) in journaled):
-            journaled.add(str(Path(folder)))
+        if FILE_NAME in files or (here != root and here.parent in journaled):
+            journaled.add(here)
         for name in sorted(files):
-            path = Path(folder, name)
+            path = here / name
             if wanted is not None and not wanted.match(path.relative_to(root).as_posix()):
                 continue
             try:
                 if path.is_file() and not _leads_out(path, home):
-                    yield Found(path, root, _head(path), journaled=str(Path(folder)) in journaled)
+                    yield Found(path, root, _head(path), journaled=here in journaled)
             except OSError as error:
                 errors.append(error)
     yield from (Problem(printable(error.filename or root), error.strerror or str(error)) for error in errors)
@@ -129,5 +130,5 @@ def _leads_out(path: Path, home: Path) -> bool:
 
 
 def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         return file.read(HEAD_BYTES)
