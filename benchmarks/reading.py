@@ -1,9 +1,10 @@
 """What it takes to read and judge logs, each figure beside the peers and a bare ``import numpy``, as whole processes.
 
-usage: python benchmarks/reading.py [--full] [--only NAME ...]
+usage: python benchmarks/reading.py [--full] [--only NAME ...] [--repeats N]
 
-Every line is a process of its own, started one after another: wall time, CPU time of it and its children, largest
-memory. ``x`` is the wall time over that of overfit-monitor on the same log. Small logs by default; ``--full`` takes
+Every figure is of a process of its own, started one after another: wall time (best and median), CPU time of it and its
+children (best), largest memory. ``x`` is the wall time over that of overfit-monitor on the same log, ``x numpy`` over
+that of a bare ``import numpy``, which takes its turn with the others. Small logs by default; ``--full`` takes
 those of a million rows, 500 files and 10,000 runs. Our modules are compiled before, as pip compiles what it installs. A
 peer that is not installed is left out with a line.
 
@@ -23,6 +24,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,6 +51,7 @@ LAUNCH = (
     "print(os.waitstatus_to_exitcode(status), time.perf_counter() - start, used.ru_utime + used.ru_stime,"
     " used.ru_maxrss / 1024)"
 )
+BARE = "import numpy"
 PEERS = {"trainproof": "diagnose", "losslint": "check", "runmedic": "diagnose"}
 
 
@@ -66,6 +69,7 @@ class Case(NamedTuple):
     name: str
     make: Callable[[Path], Path]
     commands: dict[str, Sequence[str]]
+    small: bool = False
 
 
 def measure(command: Sequence[str]) -> Cost | None:
@@ -152,7 +156,7 @@ def cases(full: bool) -> list[Case]:
         read["tbparse"] = [sys.executable, "-c", TBPARSE]
     million, many, most = (1_000_000, 500, 10_000) if full else (20_000, 10, 20)
     return [
-        Case("one table of 200 rows", tables(1, 200), check),
+        Case("one table of 200 rows", tables(1, 200), check, small=True),
         Case(f"one table of {million:,} rows", tables(1, million), check),
         Case(f"{many} tables of 200 rows", tables(many, 200), check),
         Case(f"{most:,} tables of 200 rows", tables(most, 200), {"overfit-monitor": ours}),
@@ -166,31 +170,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="logs of a million rows, 500 files, 10,000 runs")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only cases whose name holds one of these")
+    parser.add_argument("--repeats", type=int, default=0, metavar="N", help="default: 9 of a small table, else 1 or 3")
     asked = parser.parse_args(arguments)
+    # No log, but the modules are compiled then.
+    measure([sys.executable, "-m", "overfit_monitor", "check", __file__])
     rows = []
-    for _ in range(2):  # the first fills the caches
-        bare = measure([sys.executable, "-c", "import numpy"])
-    assert bare is not None
-    measure([sys.executable, "-m", "overfit_monitor", "check", __file__])  # no log, but the modules are compiled then
-    rows.append(["import numpy", "", f"{bare.wall:.2f}", f"{bare.cpu:.2f}", f"{bare.memory:.0f}", ""])
     for case in cases(asked.full):
         if asked.only and not any(word in case.name for word in asked.only):
             continue
         with tempfile.TemporaryDirectory() as folder:
             path = case.make(Path(folder))
             progress(case.name)
-            best: float | None = None
-            for reader, command in case.commands.items():
-                repeats = [measure([*command, str(path)]) for _ in range(3 if "one table of 200" in case.name else 1)]
-                known = [cost for cost in repeats if cost is not None]
-                if not known:
-                    rows.append([case.name, reader, "not installed, or it does not read this", "", "", ""])
-                    continue
-                cost = min(known)
-                best = cost.wall if best is None else best
-                figures = [f"{cost.wall:.2f}", f"{cost.cpu:.2f}", f"{cost.memory:.0f}", f"{cost.wall / best:.1f}"]
-                rows.append([case.name, reader, *figures])
-    show("Reading and judging logs, whole processes", ["log", "read by", "wall s", "CPU s", "MB", "x"], rows)
+            rows += lines(case, path, asked.repeats or (9 if case.small else 1 if asked.full else 3))
+    head = ["log", "read by", "wall s", "median", "CPU s", "MB", "x", "x numpy"]
+    show("Reading and judging logs, whole processes", head, rows)
+
+
+def lines(case: Case, path: Path, repeats: int) -> list[list[str]]:
+    """Return the lines of one log: all commands take turns, as often as asked for."""
+    commands = {BARE: [sys.executable, "-c", BARE]} | {name: [*who, str(path)] for name, who in case.commands.items()}
+    costs: dict[str, list[Cost]] = {name: [] for name in commands}
+    for _ in range(repeats):
+        for name, command in commands.items():
+            costs[name] += [cost for cost in [measure(command)] if cost is not None]
+    best = {name: min(found) for name, found in costs.items() if found}
+    first = next((best[name] for name in case.commands if name in best), None)
+    rows = []
+    for name, found in costs.items():
+        if not found:
+            rows.append([case.name, name, "not installed, or it does not read this", *[""] * 5])
+            continue
+        walls = best[name].wall, median(cost.wall for cost in found)
+        figures = [*walls, min(cost.cpu for cost in found)]
+        ratios = [f"{walls[0] / other.wall:.1f}" if other else "" for other in (first, best.get(BARE))]
+        memory = f"{max(cost.memory for cost in found):.0f}"
+        rows.append([case.name, name, *(f"{figure:.2f}" for figure in figures), memory, *ratios])
+    return rows
 
 
 if __name__ == "__main__":

@@ -196,12 +196,7 @@ class Look:
         run = found if name is None else replace(found, name=name)
         try:
             return examine(
-                run,
-                self.policies,
-                self.facts,
-                measured=self.measured,
-                sketched=self.sketched,
-                shown=self.shown,
+                run, self.policies, self.facts, measured=self.measured, sketched=self.sketched, shown=self.shown
             )
         except OverfitMonitorError as error:
             return Unjudged(source=run.source, run=run.name, message=str(error))

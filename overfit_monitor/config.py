@@ -27,7 +27,7 @@ class Settings(BaseModel):
         strict: Raise errors of the monitor itself instead of warning once and training on.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     metric: str | None = None
     mode: Literal["min", "max", "auto"] = "auto"

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, get_args
 
 from overfit_monitor.diagnosis import decide
@@ -40,8 +39,7 @@ class Broken(NamedTuple):
     unknown: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MaxGap:
+class MaxGap(NamedTuple):
     """The largest generalization gap allowed, at the last step.
 
     Attributes:
@@ -99,8 +97,7 @@ class MaxGap:
         return Broken("max_gap", f"{reason}, above the limit of {self}")
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """What makes a run fail.
 
     Attributes:

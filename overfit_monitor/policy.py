@@ -17,8 +17,7 @@ from overfit_monitor.gate import Limit
 LIMITS: Final = ("fail_on", "max_gap")
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """What some of the runs are judged by.
 
     Attributes:

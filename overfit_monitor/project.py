@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from overfit_monitor.errors import UsageError
-from overfit_monitor.written import Written, at, read_written
 
 if TYPE_CHECKING:
     from overfit_monitor.project_config import CheckConfig
+    from overfit_monitor.written import Written
 
 FILE_NAME: Final = "pyproject.toml"
 OWN_FILES: Final = ("overfit-monitor.toml", "overfit-monitor.yaml", "overfit-monitor.yml")
@@ -71,11 +71,11 @@ def load_settings(file: Path | None, *, start: Path | None = None) -> dict[str, 
     return told | {name: value for name in ("train", "val") if (value := getattr(config, name)) is not None}
 
 
-Found = tuple[Path, Written, tuple[str, ...]]
+Found = tuple[Path, "Written", tuple[str, ...]]
 
 
 def _given(file: Path) -> Found | None:
-    written = read_written(file)
+    written = _read(file)
     tool = written.content.get("tool") if isinstance(written.content, dict) else None
     if isinstance(tool, dict) and TABLE in tool:
         return file, written, ("tool", TABLE)
@@ -86,14 +86,28 @@ def _nearest(here: Path) -> Found | None:
     for folder in (here, *here.parents):
         own = [folder / name for name in OWN_FILES if (folder / name).is_file()]
         pyproject = folder / FILE_NAME
-        found = [(path, read_written(path), ()) for path in own]
-        from_project = _given(pyproject) if pyproject.is_file() else None
+        found = [(path, _read(path), ()) for path in own]
+        from_project = _given(pyproject) if pyproject.is_file() and _speaks_of_us(pyproject) else None
         both = [*found, *([from_project] if from_project else [])]
         if len(both) > 1:
             raise UsageError(f"{folder}: settings stand in {' and in '.join(f[0].name for f in both)}: keep one.")
         if both:
             return both[0]
     return None
+
+
+def _read(file: Path) -> Written:
+    from overfit_monitor.written import read_written
+
+    return read_written(file)
+
+
+def _speaks_of_us(pyproject: Path) -> bool:
+    """Return whether a file may have our table, so that it is worth parsing."""
+    try:
+        return TABLE.encode() in pyproject.read_bytes()
+    except OSError:
+        return True  # what is wrong is said by whoever reads it
 
 
 def _table(written: Written, above: tuple[str, ...], path: Path) -> dict[str, Any]:
@@ -103,6 +117,8 @@ def _table(written: Written, above: tuple[str, ...], path: Path) -> dict[str, An
     if table is None:
         return {}
     if not isinstance(table, dict):
+        from overfit_monitor.written import at
+
         named = ".".join(above) or "the content"
         raise UsageError(f"{at(path, written.line_of(above))}: {named} must be a table but is {table!r}.")
     return table

@@ -8,6 +8,7 @@ defined in ``docs/glossary.md``.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
@@ -136,6 +137,15 @@ class NotJudged(Record):
 
     id: str
     reason: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Thousands of runs that other processes judge come back with the same few reasons.
+        return _not_judged, (self.id, self.reason)
+
+
+@lru_cache(256)
+def _not_judged(id: str, reason: str) -> NotJudged:
+    return NotJudged(id=id, reason=reason)
 
 
 class MetricChoice(Record):

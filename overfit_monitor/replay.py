@@ -18,7 +18,8 @@ from overfit_monitor.readers.pairing import Names, place, words_of
 from overfit_monitor.reports.base import Unjudged
 from overfit_monitor.reports.replay import PolicyFigures, PolicyStop, ReplayedRun, ReplayResult
 from overfit_monitor.signals import Signal
-from overfit_monitor.stopping import PatienceStopping, StoppingPolicy, own_units, parse_policy
+from overfit_monitor.stopping import StoppingPolicy, own_units, parse_policy
+from overfit_monitor.stopping.patience import PatienceStopping
 
 DEFAULT_POLICIES = (
     "evidence",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from os import PathLike
+from os.path import realpath
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from overfit_monitor.errors import OverfitMonitorError
 from overfit_monitor.readers.base import Problem, Reader, Run, printable
@@ -72,8 +73,7 @@ def read_runs(
     return named, problems
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Files that are read together; reading them can be left to another process.
 
     Attributes:
@@ -124,10 +124,7 @@ def survey(
         names: As for `read_runs`.
         read: As for `read_runs`, for what has to be read at once.
     """
-    core, spread, last = (
-        tuple(Offered(entry, names) for entry in entries) for entries in (CATALOGUE, SPREAD, LAST_RESORT)
-    )
-    reading = _Reading(core, spread, last, InstalledReaders(names), read)
+    reading = _Reading(names, read)
     for path in paths:
         with opened(path) as source:
             if isinstance(source, Problem):
@@ -154,16 +151,16 @@ def distinct(runs: Sequence[tuple[str, str]]) -> list[str]:
 
 
 @final
-@dataclass(slots=True)
 class _Reading:
-    core: Sequence[Offered]
-    spread: Sequence[Offered]
-    last: Sequence[Offered]
-    installed: InstalledReaders
-    read: Read | None
-    found: list[Batch | Run | Problem] = field(default_factory=list)
-    _seen: set[Path] = field(default_factory=set)
-    _recognized: int = 0
+    def __init__(self, names: Names | None, read: Read | None) -> None:
+        self.core = _offered(CATALOGUE, names)
+        self.spread = _offered(SPREAD, names)
+        self.last = _offered(LAST_RESORT, names)
+        self.installed = InstalledReaders(names)
+        self.read = read
+        self.found: list[Batch | Run | Problem] = []
+        self._seen: set[str] = set()
+        self._recognized = 0
 
     def take(self, source: Source) -> None:
         """Read what is at a place."""
@@ -193,7 +190,9 @@ class _Reading:
                 left.append(found)
                 continue
             self._recognized += 1
-            logs.update((found.path.parent, *found.path.parent.parents))
+            folder = found.path.parent
+            if folder not in logs:
+                logs.update((folder, *folder.parents))
             if not self._first_time(found):
                 continue
             if spread is not None:
@@ -240,7 +239,7 @@ class _Reading:
         self.found.append(Batch(reader, tuple(found.path for found in files), files[0].root))
 
     def _first_time(self, found: Found) -> bool:
-        path = found.path.resolve()
+        path = realpath(found.path)
         if path in self._seen:
             return False
         self._seen.add(path)
@@ -249,6 +248,10 @@ class _Reading:
 
 def _read(reader: Reader, paths: Sequence[Path], root: Path) -> Iterable[Run]:
     return reader.read(paths, root)
+
+
+def _offered(entries: Iterable[Entry], names: Names | None) -> tuple[Offered, ...]:
+    return tuple(Offered(entry, names) for entry in entries)
 
 
 def _first(offered: Iterable[Offered], found: Found) -> Reader | None:

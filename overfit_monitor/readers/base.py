@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from overfit_monitor.facts import Facts
 from overfit_monitor.readers.pairing import Place
@@ -72,8 +72,7 @@ def run_name(path: Path, root: Path) -> str:
     return printable(below.with_suffix("").as_posix())
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """Why a file or a run was not judged, in one line.
 
     Attributes:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Final, cast, final
+from typing import Final, NamedTuple, cast, final
 
+from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.readers.base import Reader
 from overfit_monitor.readers.pairing import Names
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One reader of the core.
 
     Attributes:
@@ -22,6 +21,7 @@ class Entry:
         begins: First bytes, one of which a file of the format begins with, after spaces; empty for any.
         holds: What must stand among the first bytes of such a file.
         suffix: Suffix that such a file has; empty for any.
+        called: Name by which a file is one of the format whatever it begins with; empty for none.
     """
 
     module: str
@@ -29,6 +29,7 @@ class Entry:
     begins: bytes = b""
     holds: bytes = b""
     suffix: str = ""
+    called: str = ""
 
     def __call__(self, *, names: Names | None = None) -> Reader:
         """Import and make the reader."""
@@ -37,9 +38,15 @@ class Entry:
 
     def may_be(self, path: Path, head: bytes) -> bool:
         """Return whether it is worth asking the reader; an empty file is asked of all."""
-        start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] or head[:1]
-        fits = not self.begins or not start or start in self.begins
+        if path.name == self.called:
+            return True
+        fits = not self.begins or (start := _start(head)) in self.begins or not start
         return fits and (not head or self.holds in head) and path.suffix.endswith(self.suffix)
+
+
+@lru_cache(1)  # all entries are asked of one file after another
+def _start(head: bytes) -> bytes:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] or head[:1]
 
 
 @final
@@ -67,7 +74,7 @@ class Offered:
 
 # The first that recognizes a file reads it; the readers of installed integrations come after these.
 CATALOGUE: Final = (
-    Entry("journal", "JournalReader"),
+    Entry("journal", "JournalReader", begins=b"{", called=FILE_NAME),
     Entry("wandb_offline", "WandbOffline", begins=b":"),
     Entry("mlflow_sqlite", "MlflowSqlite", begins=b"S", holds=b"SQLite format 3"),
     Entry("refused", "Refused", begins=b"\x80(c\x93P\x89S\x1fB\xfd\x287\x78\0"),

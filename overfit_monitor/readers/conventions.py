@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, final
@@ -71,28 +71,35 @@ class Conventions:
 
     def ignored(self, name: str) -> str | None:
         """Return the pattern by which a name is no curve to compare, None where there is none."""
-        return _first(self._ignore, name)
+        return self._ignore.fitting(name)
 
     def validated(self, name: str) -> str | None:
         """Return the pattern by which a name was measured on validation, None where there is none."""
-        return _first(self._validation, name)
+        return self._validation.fitting(name)
 
     @cached_property
-    def _ignore(self) -> dict[str, re.Pattern[str]]:
-        return _compiled(self.ignore)
+    def _ignore(self) -> _Patterns:
+        return _Patterns(self.ignore)
 
     @cached_property
-    def _validation(self) -> dict[str, re.Pattern[str]]:
-        return _compiled(self.validation)
+    def _validation(self) -> _Patterns:
+        return _Patterns(self.validation)
 
 
-def _compiled(patterns: Iterable[str]) -> dict[str, re.Pattern[str]]:
-    return {pattern: re.compile(translate(pattern.lower())) for pattern in patterns}
+@final
+class _Patterns:
+    """Patterns of names, looked for all at once, since hardly a name fits one."""
 
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._patterns = tuple(patterns)
+        self._any = re.compile("|".join(translate(pattern.lower()) for pattern in self._patterns) or "(?!)")
 
-def _first(patterns: Mapping[str, re.Pattern[str]], name: str) -> str | None:
-    plain = name.strip().lower()
-    return next((text for text, pattern in patterns.items() if pattern.match(plain)), None)
+    def fitting(self, name: str) -> str | None:
+        """Return the first pattern that a name fits, None where there is none."""
+        plain = name.strip().lower()
+        if not self._any.match(plain):
+            return None
+        return next(pattern for pattern in self._patterns if fnmatchcase(plain, pattern.lower()))
 
 
 def _default() -> Conventions:

@@ -147,7 +147,7 @@ class _Rows:
                 lines.put_back(block)
                 self._take_singly(lines)
             else:
-                rows = block.count(b"\n") + (not block.endswith(b"\n"))
+                rows = len(columns[0]) if columns else block.count(b"\n") + (not block.endswith(b"\n"))
                 self.table.extend(columns, rows)
                 lines.number += rows
                 self.taken += rows

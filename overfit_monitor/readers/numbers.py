@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import warnings
+import re
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from overfit_monitor.deferred import Deferred
+from pydantic_core import from_json
 
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    np = Deferred("numpy")
-
-LARGE: Final = 1 << 16  # bytes from which on it pays to import numpy
-# What `float` and `numpy.fromstring` read alike; without letters there is no NaN, no infinity, no word.
-_PLAIN: Final = b"0123456789+-.eE,\n"
+# Digits, signs, and the letters of 1e5, NaN and Infinity. What they make is a number or no JSON.
+_IN_NUMBERS: Final = b"0123456789+-. eENaIfinty"
+# To JSON it is the whole number 0, which has no sign.
+_MINUS_ZERO: Final = re.compile(rb"-0 *[,\n]")
 
 
 def numbers_in(block: bytes, delimiter: str, width: int, wanted: Sequence[int]) -> list[array[float]] | None:
     """Return columns of a block of whole lines, None where it holds anything but rows of plain numbers.
+
+    The block is read as one array of JSON, which takes a quarter of the time of ``float`` or ``numpy.fromstring`` and
+    gives the same to the last bit. JSON refuses some numbers that ``float`` takes, such as ``.5`` and ``+1``, and
+    takes none that ``float`` refuses.
 
     Args:
         block: Lines of a table.
@@ -29,48 +28,27 @@ def numbers_in(block: bytes, delimiter: str, width: int, wanted: Sequence[int]) 
         width: Number of its columns.
         wanted: Which of them to return.
     """
-    if b'"' in block or b"\0" in block or b"_" in block:  # Python reads 1_0 as ten, and no tool writes it
+    plain = _with_commas(block, delimiter)
+    if plain is None or plain.translate(None, _IN_NUMBERS) != (b"," * (width - 1) + b"\n") * plain.count(b"\n"):
         return None
-    plain = block.replace(b"\r\n", b"\n")
+    if b"n" in plain:
+        plain = plain.replace(b"nan", b"NaN").replace(b"inf", b"Infinity")
+    if b"-0" in plain and _MINUS_ZERO.search(plain):
+        return None
+    try:
+        numbers = array("d", from_json(b"[" + plain[:-1].replace(b"\n", b",") + b"]"))
+    except (ValueError, OverflowError):
+        return None
+    return [numbers[at::width] for at in wanted]
+
+
+def _with_commas(block: bytes, delimiter: str) -> bytes | None:
+    """Return a block with commas between its cells and a newline after each row, None where that cannot be."""
+    plain = block.replace(b"\r\n", b"\n") if b"\r" in block else block
     if delimiter == ";":
         plain = plain.replace(b",", b".").replace(b";", b",")
     elif delimiter != ",":
         if b"," in plain:
             return None
         plain = plain.replace(delimiter.encode(), b",")
-    if not plain.endswith(b"\n"):
-        plain += b"\n"
-    return _large(plain, width, wanted) if len(plain) >= LARGE else _small(plain, width, wanted)
-
-
-def _large(plain: bytes, width: int, wanted: Sequence[int]) -> list[array[float]] | None:
-    if plain.translate(None, _PLAIN):
-        return None
-    content = np.frombuffer(plain, dtype=np.uint8)
-    ends = content[(content == ord(",")) | (content == ord("\n"))]
-    if len(ends) % width:
-        return None
-    last = ends.reshape(-1, width)
-    if (last[:, -1] != ord("\n")).any() or (last[:, :-1] != ord(",")).any():
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # older numpy: it was not read to its end
-            values = np.fromstring(plain.replace(b"\n", b","), dtype=np.float64, sep=",")
-    except ValueError:
-        return None
-    if len(values) != len(ends):
-        return None
-    table = values.reshape(-1, width)
-    return [array("d", np.ascontiguousarray(table[:, at]).tobytes()) for at in wanted]
-
-
-def _small(plain: bytes, width: int, wanted: Sequence[int]) -> list[array[float]] | None:
-    try:
-        rows = list(csv.reader(plain.decode().split("\n")[:-1]))
-        if set(map(len, rows)) != {width}:
-            return None
-        columns = list(zip(*rows, strict=True))
-        return [array("d", map(float, columns[at])) for at in wanted]
-    except (ValueError, csv.Error):
-        return None
+    return plain if plain.endswith(b"\n") else plain + b"\n"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -109,8 +108,7 @@ def mode_of(metric: str) -> Mode | None:
     return current().directions.get(metric.lower()) or direction(metric)
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """The user's own choice of what is compared with what, instead of `pair`.
 
     Attributes:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import compress, islice
-from operator import eq
-from typing import Final, final, overload
+from functools import lru_cache
+from itertools import compress
+from typing import Final, NamedTuple, final, overload
 
 from overfit_monitor.columns import Column, Columns
 from overfit_monitor.errors import UnreadableError
-from overfit_monitor.readers.conventions import current
+from overfit_monitor.readers.conventions import Conventions, current
 from overfit_monitor.readers.pairing import (
     Names,
     Place,
@@ -30,10 +30,11 @@ from overfit_monitor.readers.pairing import (
     with_total_column,
     words_of,
 )
+from overfit_monitor.readers.steps import repeats, steps_in
 from overfit_monitor.records import Observation
 
-LARGEST_STEP: Final = 2.0**53
 COLUMNS: Final = 1024
+_KEPT_HEADERS: Final = 64  # runs of one kind have one header
 
 
 def looks_like_log(names: Collection[str], chosen: Names | None = None) -> bool:
@@ -46,11 +47,14 @@ def looks_like_log(names: Collection[str], chosen: Names | None = None) -> bool:
         >>> looks_like_log(["train_loss"]), looks_like_log(["epoch", "acc"]), looks_like_log(["model", "acc"])
         (True, True, False)
     """
-    if chosen and chosen.val in names:
-        return True
+    return bool(chosen and chosen.val in names) or _looks_like_log(tuple(names), current())
+
+
+@lru_cache(_KEPT_HEADERS)
+def _looks_like_log(names: tuple[str, ...], known: Conventions) -> bool:
     if any(place(name) and names_metric(name) for name in names) or _both_sides(names):
         return True
-    stepped = any(plain_name(name) in current().steps for name in names)
+    stepped = any(plain_name(name) in known.steps for name in names)
     return stepped and any(place(name) or names_metric(name) for name in names)
 
 
@@ -68,6 +72,22 @@ def names_metric(name: str) -> bool:
 def plain_name(name: str) -> str:
     """Return a name as the table of conventions writes those of steps."""
     return name.strip().lower().replace(" ", "_")
+
+
+class _Understood(NamedTuple):
+    """What the names of columns say: what they stand for, which of them may count steps, and the learning rate."""
+
+    places: Mapping[str, Place]
+    steps: tuple[str, ...]
+    rate: str | None
+
+
+@lru_cache(_KEPT_HEADERS)
+def _understood(names: tuple[str, ...], chosen: Names | None, known: Conventions) -> _Understood:
+    places = chosen.places(names) if chosen else pair(names) or train_only(names)
+    by_step_name = {plain_name(name): name for name in reversed(names)}
+    steps = tuple(by_step_name[step] for step in (*known.steps, *known.index) if step in by_step_name)
+    return _Understood(places, steps, next((name for name in names if is_rate(name)), None))
 
 
 @final
@@ -89,12 +109,11 @@ class Table(Sequence[Observation]):
     """
 
     def __init__(self, names: Sequence[str], chosen: Names | None = None) -> None:
-        self.places: dict[str, Place] = chosen.places(names) if chosen else pair(names) or train_only(names)
+        understand = _understood if len(names) <= COLUMNS else _understood.__wrapped__  # too large to be kept
+        understood = understand(tuple(names), chosen, current())
+        self.places = dict(understood.places)
         self.parts = heads(self.places)
-        by_step_name = {plain_name(name): name for name in reversed(names)}
-        steps = (*current().steps, *current().index)
-        self._step_names = [by_step_name[known] for known in steps if known in by_step_name]
-        self._rate = next((name for name in names if is_rate(name)), None)
+        self._step_names, self._rate = understood.steps, understood.rate
         rate = () if self._rate is None else (self._rate,)
         self.wanted: tuple[str, ...] = tuple(dict.fromkeys([*self.places, *self._step_names, *rate]))
         if len(self.wanted) > COLUMNS:
@@ -155,7 +174,7 @@ class Table(Sequence[Observation]):
 
     def _find_starts(self, steps: array[int]) -> array[int] | None:
         """Return the rows with which an observation begins, None where every row is one."""
-        if not any(map(eq, steps, islice(steps, 1, None))):
+        if not repeats(steps):
             return None
         vals = [self._columns[name].known for name, where in self.places.items() if where.split == "val"]
         starts = array("q")
@@ -203,43 +222,11 @@ class Table(Sequence[Observation]):
         return []
 
     def _find_steps(self) -> array[int]:
-        rows = self._rows()
-        best: tuple[int, str] | None = None
-        for name in self._step_names:
-            column = self._columns[name]
-            if not _is_steps(column) or not (column.full or all(column.known[row] for row in rows)):
-                continue
-            values = column.values if isinstance(rows, range) else [column.values[row] for row in rows]
-            repeats = sum(map(eq, values, islice(values, 1, None)))
-            if best is None or repeats < best[0]:
-                best = repeats, name
-        if best is None:
-            return array("q", range(self._height()))
-        return _filled(self._columns[best[1]])
+        found = steps_in([self._columns[name] for name in self._step_names], self._rows())
+        return array("q", range(self._height())) if found is None else found
 
     def _height(self) -> int:
         return len(next(iter(self._columns.values())).values) if self._columns else 0
-
-
-def _is_steps(column: Column) -> bool:
-    """Return whether there are numbers and all are whole, as steps are."""
-    values = column.values if column.full else array("d", compress(column.values, column.known))
-    whole = len(values) > 0 and all(map(float.is_integer, values))
-    return whole and -LARGEST_STEP < min(values) <= max(values) < LARGEST_STEP
-
-
-def _filled(column: Column) -> array[int]:
-    """Return the steps, each empty cell with the next step there is, or else the last."""
-    steps = array("q", map(int, column.values))
-    if column.full:
-        return steps
-    following = steps[column.known.rfind(1)]
-    for row in range(len(steps) - 1, -1, -1):
-        if column.known[row]:
-            following = steps[row]
-        else:
-            steps[row] = following
-    return steps
 
 
 def _latest(column: Column, starts: array[int]) -> Column:

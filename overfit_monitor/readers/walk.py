@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.readers.base import HEAD_BYTES, Problem, printable
@@ -15,16 +15,15 @@ from overfit_monitor.readers.csv_table import LFS_POINTER
 SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
 # W&B keeps copies of its summary and of the console beside the file that holds the curves.
 _WANDB_FILES = re.compile(r"/(?:offline-)?run-\d{8}_\d{6}-[^/]+/(?:files|logs|tmp)$")
-_CONSOLE = re.compile(r"\.(?:txt|log|out|err)", re.IGNORECASE)
-_ONE_CURVE = re.compile(r'"?Wall time"?,"?Step"?,"?Value"?\s*$', re.MULTILINE)
+_CONSOLE = frozenset({".txt", ".log", ".out", ".err"})
+_ONE_CURVE = r'(?m)"?Wall time"?,"?Step"?,"?Value"?\s*$'
 _MLFLOW_FILE = "meta.yaml"
 _BESIDE_METRICS = frozenset({"artifacts", "inputs", "outputs", "params", "tags"})
-_OUR_REPORT = re.compile(r'\{\s*"schema_version"')
+_OUR_REPORT = r'\{\s*"schema_version"'
 _FIRST_LINE_SHOWN = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file that may hold runs.
 
     Attributes:
@@ -87,11 +86,11 @@ def why_unknown(found: Found) -> str:
 
 
 def _why_text(text: str, suffix: str) -> str:
-    if _ONE_CURVE.match(text):
+    if re.match(_ONE_CURVE, text):
         return "one curve without a name, as TensorBoard's page exports it: name the event files instead"
-    if _OUR_REPORT.match(text):
+    if re.match(_OUR_REPORT, text):
         return "a report or a baseline of this package, and no log"
-    told = ", and fewer than two lines tell a metric" if _CONSOLE.fullmatch(suffix) else ""
+    told = ", and fewer than two lines tell a metric" if suffix.lower() in _CONSOLE else ""
     return f"no reader knows this format{told}; line 1 begins {text.splitlines()[0][:_FIRST_LINE_SHOWN]!r}"
 
 
@@ -102,24 +101,25 @@ def passed_over(folder: str) -> bool:
 
 def _below(root: Path, wanted: re.Pattern[str] | None) -> Iterator[Found | Problem]:
     home = root.resolve()
-    journaled: set[str] = set()
+    journaled: set[Path] = set()
     errors: list[OSError] = []
     for folder, folders, files in os.walk(root, onerror=errors.append):
         folders[:] = sorted(name for name in folders if not passed_over(name))
         if _MLFLOW_FILE in files:  # what a run of MLflow keeps beside its metrics is no log of it
             folders[:] = [name for name in folders if name not in _BESIDE_METRICS]
-        if _WANDB_FILES.search(Path(folder).as_posix()):
+        here = Path(folder)
+        if _WANDB_FILES.search(here.as_posix()):
             folders.clear()
             continue
-        if FILE_NAME in files or (folder != str(root) and str(Path(folder).parent) in journaled):
-            journaled.add(str(Path(folder)))
+        if FILE_NAME in files or (here != root and here.parent in journaled):
+            journaled.add(here)
         for name in sorted(files):
-            path = Path(folder, name)
+            path = here / name
             if wanted is not None and not wanted.match(path.relative_to(root).as_posix()):
                 continue
             try:
                 if path.is_file() and not _leads_out(path, home):
-                    yield Found(path, root, _head(path), journaled=str(Path(folder)) in journaled)
+                    yield Found(path, root, _head(path), journaled=here in journaled)
             except OSError as error:
                 errors.append(error)
     yield from (Problem(printable(error.filename or root), error.strerror or str(error)) for error in errors)
@@ -130,5 +130,5 @@ def _leads_out(path: Path, home: Path) -> bool:
 
 
 def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         return file.read(HEAD_BYTES)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import repeat
+from operator import truediv
 from typing import Final, NamedTuple
 
 from overfit_monitor.records import Mode
@@ -97,5 +99,5 @@ def _bar(value: float, low: float, high: float, mode: Mode) -> str:
 
 
 def _mean(values: Sequence[float]) -> float:
-    finite = [value for value in values if math.isfinite(value)]
-    return sum(value / len(finite) for value in finite) if finite else math.nan
+    finite = list(filter(math.isfinite, values))
+    return sum(map(truediv, finite, repeat(len(finite)))) if finite else math.nan

@@ -12,37 +12,49 @@ from overfit_monitor.records import Mode
 from overfit_monitor.stopping.base import StoppingPolicy, own_units
 from overfit_monitor.stopping.conditions import Conditions
 from overfit_monitor.stopping.evidence import EvidenceStopping
-from overfit_monitor.stopping.generalization_loss import GeneralizationLoss
-from overfit_monitor.stopping.min_delta import MinDelta
-from overfit_monitor.stopping.never import NeverStopping
-from overfit_monitor.stopping.patience import PatienceStopping
-from overfit_monitor.stopping.progress_quotient import ProgressQuotient
-from overfit_monitor.stopping.rises_in_a_row import RisesInARow
 
-__all__ = [
-    "CATALOGUE",
-    "Conditions",
-    "EvidenceStopping",
-    "GeneralizationLoss",
-    "MinDelta",
-    "NeverStopping",
-    "PatienceStopping",
-    "ProgressQuotient",
-    "RisesInARow",
-    "StoppingPolicy",
-    "build_policy",
-    "own_units",
-    "parse_policy",
-]
+__all__ = ["CATALOGUE", "Conditions", "EvidenceStopping", "StoppingPolicy", "build_policy", "own_units", "parse_policy"]
 
-# Name, default value and how to make it; a rule without a default takes no value.
+
+def _patience(value: float) -> StoppingPolicy:
+    from overfit_monitor.stopping.patience import PatienceStopping
+
+    return PatienceStopping(patience=_whole("patience", value, least=0))
+
+
+def _generalization_loss(value: float) -> StoppingPolicy:
+    from overfit_monitor.stopping.generalization_loss import GeneralizationLoss
+
+    return GeneralizationLoss(percent=_positive("gl", value))
+
+
+def _progress_quotient(value: float) -> StoppingPolicy:
+    from overfit_monitor.stopping.progress_quotient import ProgressQuotient
+
+    return ProgressQuotient(limit=_positive("pq", value))
+
+
+def _rises_in_a_row(value: float) -> StoppingPolicy:
+    from overfit_monitor.stopping.rises_in_a_row import RisesInARow
+
+    return RisesInARow(strips=_whole("up", value, least=1))
+
+
+def _never(_: float) -> StoppingPolicy:
+    from overfit_monitor.stopping.never import NeverStopping
+
+    return NeverStopping()
+
+
+# Name, default value and how to make it; a rule without a default takes no value. All but the default one are imported
+# when they are asked for.
 CATALOGUE: Final[dict[str, tuple[float | None, Callable[[float], StoppingPolicy]]]] = {
     "evidence": (None, lambda _: EvidenceStopping()),
-    "patience": (10.0, lambda value: PatienceStopping(patience=_whole("patience", value, least=0))),
-    "gl": (5.0, lambda value: GeneralizationLoss(percent=_positive("gl", value))),
-    "pq": (1.0, lambda value: ProgressQuotient(limit=_positive("pq", value))),
-    "up": (3.0, lambda value: RisesInARow(strips=_whole("up", value, least=1))),
-    "never": (None, lambda _: NeverStopping()),
+    "patience": (10.0, _patience),
+    "gl": (5.0, _generalization_loss),
+    "pq": (1.0, _progress_quotient),
+    "up": (3.0, _rises_in_a_row),
+    "never": (None, _never),
 }
 
 
@@ -83,9 +95,13 @@ def build_policy(config: MonitorConfig, mode: Mode) -> StoppingPolicy:
     """
     policy: StoppingPolicy
     if config.patience is not None:
+        from overfit_monitor.stopping.patience import PatienceStopping
+
         baseline = None if config.baseline is None else own_units(config.baseline, mode)
         policy = PatienceStopping(patience=config.patience, min_delta=config.min_delta, baseline=baseline)
     elif config.min_delta:
+        from overfit_monitor.stopping.min_delta import MinDelta
+
         policy = MinDelta(EvidenceStopping(), min_delta=config.min_delta)
     else:
         policy = EvidenceStopping()

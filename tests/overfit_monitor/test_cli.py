@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from overfit_monitor import extensions
+from overfit_monitor.analyzer import Analyzer
 from overfit_monitor.cli import COMMANDS, main
 from overfit_monitor.monitor import Monitor
 from overfit_monitor.reports.json import schema
@@ -339,7 +340,7 @@ def test_settings_go_before_those_of_the_journal(capsys):
 
 
 def test_a_fault_of_ours_is_one_line(monkeypatch, capsys):
-    monkeypatch.setattr(Monitor, "replay", lambda self, observations: 1 / 0)
+    monkeypatch.setattr(Analyzer, "replay", lambda self, observations: 1 / 0)
     assert main(["check", "healthy.csv"]) == 2
     message = "internal error, please report: ZeroDivisionError: division by zero (--debug shows where)"
     assert capsys.readouterr().err == f"overfit-monitor: {message}\n"
@@ -351,7 +352,7 @@ def test_interrupted(monkeypatch, capsys):
     def interrupt(self, observations):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Monitor, "replay", interrupt)
+    monkeypatch.setattr(Analyzer, "replay", interrupt)
     assert main(["check", "healthy.csv"]) == 2
     assert capsys.readouterr().err == "overfit-monitor: interrupted\n"
 

@@ -1,9 +1,15 @@
 """The package as a whole: its public names, and what importing it costs."""
 
+import gc
+import os
+import random
 import subprocess
 import sys
 
+import pytest
+
 import overfit_monitor
+from overfit_monitor.cli import main
 
 FRAMEWORKS = {"torch", "keras", "tensorflow", "tensorboard", "sklearn", "matplotlib", "rich"}
 
@@ -18,3 +24,40 @@ def test_importing_it_imports_no_framework_and_no_heavy_part_of_scipy():
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert not FRAMEWORKS & set(loaded)
     assert "scipy.stats" not in loaded
+
+
+# What judging one healthy table has no use for. Each of these costs as much as judging many evaluations.
+NOT_FOR_A_TABLE = {
+    *(f"overfit_monitor.{name}" for name in ("advice", "baseline", "comparison", "duplicates", "example_tables")),
+    *(f"overfit_monitor.{name}" for name in ("examples", "facts_file", "monitor", "outlets", "project_config")),
+    *(f"overfit_monitor.{name}" for name in ("replay", "sampler", "view", "webhook", "written")),
+    *(f"overfit_monitor.readers.{name}" for name in ("console", "journal", "json_records", "notebook", "refused")),
+    *(f"overfit_monitor.stopping.{name}" for name in ("min_delta", "never", "patience", "progress_quotient")),
+    *(f"overfit_monitor.cli.{name}" for name in ("baseline", "doctor", "replay", "report", "watch")),
+    *("difflib", "logging", "multiprocessing", "numpy", "queue", "scipy", "tomllib", "yaml", *FRAMEWORKS),
+}
+
+
+def test_checking_a_table_imports_what_it_needs(tmp_path):
+    noise = random.Random(0)
+    down = [(1 / (1 + i / 30) + noise.gauss(0, 0.01), 1 / (1 + i / 25) + 0.1 + noise.gauss(0, 0.01)) for i in range(99)]
+    rows = [f"{i},{train},{val}" for i, (train, val) in enumerate(down)]
+    (tmp_path / "log.csv").write_text("\n".join(["epoch,loss,val_loss", *rows]))
+    code = (
+        "import sys; from overfit_monitor.cli import main; status = main(['check', 'log.csv']); "
+        "print(*sys.modules); sys.exit(status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert NOT_FOR_A_TABLE & set(done.stdout.splitlines()[-1].split()) == set()
+
+
+@pytest.mark.parametrize("whole_process", [True, False])
+def test_the_command_line_leaves_the_process_as_it_was(whole_process, monkeypatch, capsys, tmp_path):
+
+    frozen = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(True))
+    monkeypatch.setattr(sys, "argv", ["overfit-monitor", "check", str(tmp_path)])
+    before = gc.get_threshold(), dict(os.environ)
+    assert main(None if whole_process else sys.argv[1:]) == 2
+    assert (gc.get_threshold(), dict(os.environ)) == before
+    assert bool(frozen) is whole_process

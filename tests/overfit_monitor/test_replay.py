@@ -12,7 +12,7 @@ from overfit_monitor import Monitor
 from overfit_monitor.cli import main
 from overfit_monitor.errors import UsageError
 from overfit_monitor.replay import Course, _best_patience, _regret_by_patience, replay
-from overfit_monitor.stopping import PatienceStopping
+from overfit_monitor.stopping.patience import PatienceStopping
 from overfit_monitor.testing import curves
 from overfit_monitor.testing.detector_checks import signals
 

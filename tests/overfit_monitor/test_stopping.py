@@ -12,15 +12,10 @@ from overfit_monitor import Monitor
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.errors import UsageError
 from overfit_monitor.records import StopDecision
-from overfit_monitor.stopping import (
-    CATALOGUE,
-    EvidenceStopping,
-    GeneralizationLoss,
-    NeverStopping,
-    PatienceStopping,
-    build_policy,
-    parse_policy,
-)
+from overfit_monitor.stopping import CATALOGUE, EvidenceStopping, build_policy, parse_policy
+from overfit_monitor.stopping.generalization_loss import GeneralizationLoss
+from overfit_monitor.stopping.never import NeverStopping
+from overfit_monitor.stopping.patience import PatienceStopping
 from overfit_monitor.stopping.progress import Progress
 from overfit_monitor.stopping.weights import WEIGHTS
 from overfit_monitor.testing import curves

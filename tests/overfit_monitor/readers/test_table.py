@@ -1,8 +1,16 @@
 """Which column is the step, and which rows are one observation."""
 
-import pytest
+import math
+from array import array
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overfit_monitor.columns import Column
 from overfit_monitor.errors import UnreadableError
+from overfit_monitor.readers import steps
+from overfit_monitor.readers.steps import repeats, steps_in
 from overfit_monitor.readers.table import COLUMNS, Table, looks_like_log
 
 
@@ -92,3 +100,20 @@ def test_more_metrics_than_anyone_logs_are_refused():
 )
 def test_a_log_is_told_from_other_tables(header, expected):
     assert looks_like_log(header.split()) is expected
+
+
+CELLS = st.lists(st.integers(-3, 3).map(float) | st.sampled_from([None, 0.5, math.nan, math.inf, 2.0**53, -0.0]))
+
+
+@given(st.lists(CELLS, min_size=1, max_size=3))
+def test_steps_of_a_large_table_are_found_as_those_of_a_small_one(cells):
+    height = min(map(len, cells))
+    columns = [Column(array("d"), bytearray()) for _ in cells]
+    for column, values in zip(columns, cells, strict=True):
+        for value in values[:height]:
+            column.append(value)
+    small = steps_in(columns, range(height))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "LARGE", 0)
+        assert steps_in(columns, range(height)) == small
+        assert small is None or repeats(small) == sum(small[i] == small[i - 1] for i in range(1, height))
