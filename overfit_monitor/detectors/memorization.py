@@ -118,7 +118,8 @@ class Memorization(Detector):
             known = train.levels
             for at in train.better():
                 reached = (HIGHEST_LOSS - known[at]) / LOSS_GRID
-                _reach(state.loss_steps, stretch.steps[at], reached, HIGHEST_LOSS / LOSS_GRID)
+                if reached + 1e-6 >= len(state.loss_steps):  # else it was there before
+                    _reach(state.loss_steps, stretch.steps[at], reached, HIGHEST_LOSS / LOSS_GRID)
         accurate = bool(stretch.others) or stretch.mode == "max"
         near = state.start is not None and min(known) <= ZERO * state.start
         if not accurate and not near and not self._perfect():

@@ -86,15 +86,20 @@ class EvidenceStopping(StoppingPolicy):
         """Take in many evaluations at once, up to the first decision, and return it."""
         if not weighed:
             self.state.non_finite = 0
-        progress, steps, train, rates = self._progress, stretch.steps, stretch.train, stretch.rates
-        columns = zip(stretch.val, stretch.best, stretch.best_steps, stretch.noise, alarms, strict=True)
-        for at, (val, best, best_step, noise, alarm) in enumerate(columns):
-            rate, newest = None if rates is None else rates[at], best_step == steps[at]
-            progress.take(val, best, newest, noise, stretch.missing if train is None else train[at], rate)
-            if self._rises(rate) or newest or noise is None:
+        progress, sooner, rate = self._progress, self.limit - RELIEF, None
+        train = stretch.train or [None] * len(stretch)
+        columns = zip(
+            stretch.steps, stretch.val, stretch.best, stretch.best_steps, stretch.noise, train, alarms, strict=True
+        )
+        for at, (step, val, best, best_step, noise, trained, alarm) in enumerate(columns):
+            if stretch.rates is not None:
+                rate = stretch.rates[at]
+            progress.take(val, best, step == best_step, noise, trained, rate)
+            if self._rises(rate) or step == best_step or noise is None:
                 continue
             evidence = self._evidence(best, noise)
-            if self._beyond(evidence, alarm=alarm):
+            # Asked in this order, as nearly always neither can be.
+            if (evidence > sooner or progress.waited > STANDSTILL) and self._beyond(evidence, alarm=alarm):
                 return self._decide(stretch[at], evidence, alarm=alarm)
         return None
 

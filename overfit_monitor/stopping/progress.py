@@ -10,6 +10,7 @@ from overfit_monitor.state import Stateful
 
 _RECENT, _EARLIER, _LATEST = 8.0, 3.0, 24.0
 _TINY = 1e-12
+_NO_RATE = 0.0, 0.0
 FIGURES = ("above", "wait", "gain", "level", "turn", "fall", "train", "rate_to_fall", "rate_fallen")
 SLACK = 1.0
 LARGEST_STEP = 2.0
@@ -106,8 +107,9 @@ class Progress(Stateful):
         if val <= best or noise is None:
             state.above = 0.0
         else:
-            above = (val - best) / _noise(noise, best)
-            state.above = max(0.0, state.above + min(above, LARGEST_STEP) - SLACK)
+            step = (val - best) / _noise(noise, best)
+            above = state.above + (step if step < LARGEST_STEP else LARGEST_STEP) - SLACK
+            state.above = above if above > 0.0 else 0.0
         if train is not None and math.isfinite(train):
             self._follow_train(train)
         if rate is not None and math.isfinite(rate):
@@ -131,15 +133,18 @@ class Progress(Stateful):
             noise: Noise of the curve.
         """
         state, noise, scale = self.state, _noise(noise, best), self._scale(best)
+        level, log, log1p = state.level, math.log, math.log1p  # this is called more often than anything else
+        gain, learned, gap = state.best_before - best, state.train_before - state.train_level, level - state.train_level
+        learned = learned if learned > 0.0 else 0.0
         return (
-            math.log1p(state.above),
-            math.log1p(state.count - state.at_best),
-            math.log(self._gain(best, scale) + 1e-3),
-            math.log1p(self._level(best, noise)),
-            max(-5.0, min(5.0, (state.latest - state.level) / noise)),
-            math.log(min((state.first - best) / noise, 1e9) + 0.1),
-            self._of_train(scale),
-            *self._of_rate(),
+            log1p(state.above),
+            log1p(state.count - state.at_best),
+            log((gain if gain > 0.0 else 0.0) / scale + 1e-3),
+            log1p(min((level - best) / noise, 1e9)) if level > best else 0.0,
+            max(-5.0, min(5.0, (state.latest - level) / noise)),
+            log(min((state.first - best) / noise, 1e9) + 0.1),
+            log(learned / ((gap if gap > 0.0 else 0.0) + 0.05 * scale + learned) + 0.01) if state.train_count else 0.0,
+            *(self._of_rate() if state.peak > 0.0 else _NO_RATE),
         )
 
     def _follow_train(self, train: float) -> None:
@@ -156,18 +161,10 @@ class Progress(Stateful):
         state.falling += 3.0 / (state.count + 2.0) * (float(fell) - state.falling)
         state.rate, state.peak = rate, max(state.peak, rate)
 
-    def _of_train(self, scale: float) -> float:
-        state = self.state
-        if not state.train_count:
-            return 0.0
-        gain = max(0.0, state.train_before - state.train_level)
-        gap = max(0.0, state.level - state.train_level)
-        return math.log(gain / (gap + 0.05 * scale + gain) + 0.01)
-
     def _of_rate(self) -> tuple[float, float]:
         state = self.state
-        if state.rate is None or state.peak <= 0.0:
-            return 0.0, 0.0
+        if state.rate is None:
+            return _NO_RATE
         share = min(1.0, max(state.rate / state.peak, math.exp(-5.0)))
         return state.falling * share, -math.log(share)
 
