@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from overfit_monitor.pooling import Block
+    from overfit_monitor.block import Block
     from overfit_monitor.rows import Rows
 
     Array = npt.NDArray[np.float64]

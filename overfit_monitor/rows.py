@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import lt
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, final
@@ -32,8 +32,8 @@ class Rows:
         missing: What stands for a train value where ``train`` is None.
     """
 
-    steps: list[int]
-    val: list[float]
+    steps: list[int] = field(default_factory=list)
+    val: list[float] = field(default_factory=list)
     train: list[float] | None = None
     rates: list[float | None] | None = None
     others: Mapping[str, Rows] = field(default_factory=dict)
@@ -55,8 +55,8 @@ class Known(NamedTuple):
     """
 
     compared: str
-    others: Iterable[str]
-    left_alone: Iterable[str]
+    others: Collection[str]
+    left_alone: Collection[str]
     train: Mapping[str, float]
     last_step: int | None
 
@@ -114,16 +114,14 @@ def rows_of_columns(columns: Columns, row: int, known: Known, *, most: int = MOS
     return Found(rows, _latest(columns.train, row, end), end)
 
 
-def rows_of_evaluations(evaluations: Sequence[Evaluation], start: int) -> Rows:
-    """Return the plain ones from one on, none where it is not plain itself.
+def rows_of_evaluations(evaluations: Sequence[Evaluation]) -> Rows:
+    """Return the plain ones at the beginning, none where the first is not plain.
 
     Args:
         evaluations: Evaluations at steps that rise.
-        start: Place of the first.
     """
-    part = evaluations[start : start + MOST]
-    odd = (each.sampling or each.probe or each.learning_rates for each in part)
-    part = part[: next((at for at, found in enumerate(odd) if found is not None), len(part))]
+    odd = (each.sampling or each.probe or each.learning_rates for each in evaluations)
+    part = evaluations[: next((at for at, found in enumerate(odd) if found is not None), len(evaluations))]
     names = dict.fromkeys(name for each in part for name in each.others)
     rates = [each.learning_rate for each in part]
     return _plain(

@@ -151,9 +151,7 @@ class Overfitting(Detector):
         curve, values, end = self._curve, self._val.values, seen + len(places)
         curve.follow(values, seen)
         while curve.seen < end:
-            follow, share = (
-                (curve.follow_while_high, SURELY_OVER) if self.alarm else (curve.follow_while_low, MATERIAL)
-            )
+            follow, share = (curve.follow_while_high, SURELY_OVER) if self.alarm else (curve.follow_while_low, MATERIAL)
             quiet, self._measured = follow(values, end, share), None
             if not quiet:
                 at = places[curve.seen - seen - 1]

@@ -82,11 +82,7 @@ class Lead(Stateful):
         state = self.state
         for step, level, trained, noise in zip(steps, val, train, noises, strict=True):
             lead = trained - level
-            if (
-                lead <= 0.0
-                or noise is None
-                or not lead > max(self.share * abs(trained), self.noise_units * noise)
-            ):
+            if lead <= 0.0 or noise is None or not lead > max(self.share * abs(trained), self.noise_units * noise):
                 if state.in_a_row:
                     state.in_a_row, state.onset_step, state.alarm_step = 0, None, None
                 continue

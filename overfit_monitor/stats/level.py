@@ -217,9 +217,7 @@ class Track:
         end = len(self.start.recent) + at + 1
         recent = self._window[max(0, end - WINDOW) : end]
         found = Level()
-        found.state = _State(
-            self.start.seen + at + 1, recent, self.levels[at], best, best_step, since, excess, onset
-        )
+        found.state = _State(self.start.seen + at + 1, recent, self.levels[at], best, best_step, since, excess, onset)
         found.best_before = self.best_before(at)
         return found
 

@@ -98,7 +98,17 @@ class RisingCurve:
     new values add is reckoned, and nothing before somebody asks for it.
     """
 
-    __slots__ = ("_compared", "_differences", "_half", "_lowest_at", "_seconds", "_seen", "_settled", "_threes", "_values")
+    __slots__ = (
+        "_compared",
+        "_differences",
+        "_half",
+        "_lowest_at",
+        "_seconds",
+        "_seen",
+        "_settled",
+        "_threes",
+        "_values",
+    )
     _seen: int
 
     def __init__(self) -> None:
@@ -167,8 +177,7 @@ class RisingCurve:
         lowest = self._lowest_of_three()
         for seen in range(first, n + 1):
             last = sorted(values[seen - 3 : seen])
-            if last[1] < lowest:
-                lowest = last[1]
+            lowest = min(lowest, last[1])
             wide = seen // 20
             level = last[1] if wide <= 3 else middle(sorted(values[seen - wide : seen]))
             if not (lowest >= 0.0 and level - lowest < share * lowest):
@@ -250,7 +259,9 @@ class RisingCurve:
         _insert(self._differences, map(abs, map(sub, values[max(1, done) : n], values[max(0, done - 1) : n])))
         for lag, ordered in self._seconds.items():
             first = max(0, done - 2 * lag)
-            _insert(ordered, map(second_difference, values[first:n], values[first + lag : n], values[first + 2 * lag : n]))
+            _insert(
+                ordered, map(second_difference, values[first:n], values[first + lag : n], values[first + 2 * lag : n])
+            )
         self._compared = n
 
     def _settle(self) -> None:

@@ -82,10 +82,9 @@ class EvidenceStopping(StoppingPolicy):
         evidence = self._evidence(signal.best, signal.noise)
         return self._decide(signal, evidence, alarm=alarm) if self._beyond(evidence, alarm=alarm) else None
 
-    def extend(self, stretch: Stretch, alarms: Sequence[bool], *, weighed: bool = False) -> StopDecision | None:
+    def extend(self, stretch: Stretch, alarms: Sequence[bool]) -> StopDecision | None:
         """Take in many evaluations at once, up to the first decision, and return it."""
-        if not weighed:
-            self.state.non_finite = 0
+        self.state.non_finite = 0
         progress, sooner, rate = self._progress, self.limit - RELIEF, None
         train = stretch.train or [None] * len(stretch)
         columns = zip(
