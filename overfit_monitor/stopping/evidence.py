@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import mul
 from typing import Self, final
@@ -86,14 +86,15 @@ class EvidenceStopping(StoppingPolicy):
         """Take in many evaluations at once, up to the first decision, and return it."""
         self.state.non_finite = 0
         progress, sooner, rate = self._progress, self.limit - RELIEF, None
-        train = stretch.train or [None] * len(stretch)
+        train: Sequence[float | None] = stretch.train or [None] * len(stretch)
         columns = zip(
             stretch.steps, stretch.val, stretch.best, stretch.best_steps, stretch.noise, train, alarms, strict=True
         )
         for at, (step, val, best, best_step, noise, trained, alarm) in enumerate(columns):
             if stretch.rates is not None:
                 rate = stretch.rates[at]
-            progress.take(val, best, step == best_step, noise, trained, rate)
+            progress.take(val, best, noise, newest=step == best_step)
+            progress.take_beside(trained, rate)
             if self._rises(rate) or step == best_step or noise is None:
                 continue
             evidence = self._evidence(best, noise)
@@ -111,7 +112,8 @@ class EvidenceStopping(StoppingPolicy):
         return before is not None and rate is not None and rate > before
 
     def _evidence(self, best: float, noise: float) -> float:
-        return BIAS + sum(map(mul, _WEIGHTS, self._progress.reckon(best, noise)))
+        weighed: Iterable[float] = map(mul, _WEIGHTS, self._progress.reckon(best, noise))
+        return BIAS + sum(weighed)
 
     def _beyond(self, evidence: float, *, alarm: bool) -> bool:
         """Return whether it is to stop, for the evidence or for a standstill."""

@@ -73,8 +73,8 @@ class Progress(Stateful):
     def follow(self, signal: Signal) -> None:
         """Take in the next evaluation without asking for the figures; as `update`."""
         if signal.finite:
-            newest = signal.best_step == signal.step
-            self.take(signal.val, signal.best, newest, signal.noise, signal.train, signal.learning_rate)
+            self.take(signal.val, signal.best, signal.noise, newest=signal.best_step == signal.step)
+            self.take_beside(signal.train, signal.learning_rate)
 
     def figures(self, signal: Signal) -> dict[str, float] | None:
         """Return the figures of the evaluation that was taken in last; as `update`."""
@@ -82,18 +82,14 @@ class Progress(Stateful):
             return None
         return dict(zip(FIGURES, self.reckon(signal.best, signal.noise), strict=True))
 
-    def take(
-        self, val: float, best: float, newest: bool, noise: float | None, train: float | None, rate: float | None
-    ) -> None:
-        """Take in the next evaluation with a finite value.
+    def take(self, val: float, best: float, noise: float | None, *, newest: bool) -> None:
+        """Take in the next validation value; `take_beside` comes after it.
 
         Args:
-            val: Validation value.
+            val: Validation value, a finite one.
             best: Lowest validation value so far.
-            newest: Whether it is this one.
             noise: Noise of the curve, None while unknown.
-            train: Train value, None where there is none.
-            rate: Learning rate, None where unknown.
+            newest: Whether the lowest is this one.
         """
         state = self.state
         count = state.count = state.count + 1
@@ -110,6 +106,14 @@ class Progress(Stateful):
             step = (val - best) / _noise(noise, best)
             above = state.above + (step if step < LARGEST_STEP else LARGEST_STEP) - SLACK
             state.above = above if above > 0.0 else 0.0
+
+    def take_beside(self, train: float | None, rate: float | None) -> None:
+        """Take in what came with the validation value.
+
+        Args:
+            train: Train value, None where there is none.
+            rate: Learning rate, None where unknown.
+        """
         if train is not None and math.isfinite(train):
             self._follow_train(train)
         if rate is not None and math.isfinite(rate):
