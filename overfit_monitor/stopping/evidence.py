@@ -85,17 +85,19 @@ class EvidenceStopping(StoppingPolicy):
     def extend(self, stretch: Stretch, alarms: Sequence[bool]) -> StopDecision | None:
         """Take in many evaluations at once, up to the first decision, and return it."""
         self.state.non_finite = 0
-        progress, sooner, rate = self._progress, self.limit - RELIEF, None
+        progress, sooner, rates = self._progress, self.limit - RELIEF, stretch.rates
         train: Sequence[float | None] = stretch.train or [None] * len(stretch)
         columns = zip(
             stretch.steps, stretch.val, stretch.best, stretch.best_steps, stretch.noise, train, alarms, strict=True
         )
         for at, (step, val, best, best_step, noise, trained, alarm) in enumerate(columns):
-            if stretch.rates is not None:
-                rate = stretch.rates[at]
             progress.take(val, best, noise, newest=step == best_step)
-            progress.take_beside(trained, rate)
-            if self._rises(rate) or step == best_step or noise is None:
+            if trained is not None:
+                progress.take_train(trained)
+            if rates is not None:
+                progress.take_rate(rates[at])
+            rising = self._rises(None if rates is None else rates[at])
+            if step == best_step or noise is None or rising:
                 continue
             evidence = self._evidence(best, noise)
             # Asked in this order, as nearly always neither can be.

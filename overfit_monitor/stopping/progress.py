@@ -74,7 +74,9 @@ class Progress(Stateful):
         """Take in the next evaluation without asking for the figures; as `update`."""
         if signal.finite:
             self.take(signal.val, signal.best, signal.noise, newest=signal.best_step == signal.step)
-            self.take_beside(signal.train, signal.learning_rate)
+            if signal.train is not None and math.isfinite(signal.train):
+                self.take_train(signal.train)
+            self.take_rate(signal.learning_rate)
 
     def figures(self, signal: Signal) -> dict[str, float] | None:
         """Return the figures of the evaluation that was taken in last; as `update`."""
@@ -83,7 +85,7 @@ class Progress(Stateful):
         return dict(zip(FIGURES, self.reckon(signal.best, signal.noise), strict=True))
 
     def take(self, val: float, best: float, noise: float | None, *, newest: bool) -> None:
-        """Take in the next validation value; `take_beside` comes after it.
+        """Take in the next validation value; `take_train` and `take_rate` come after it.
 
         Args:
             val: Validation value, a finite one.
@@ -107,17 +109,23 @@ class Progress(Stateful):
             above = state.above + (step if step < LARGEST_STEP else LARGEST_STEP) - SLACK
             state.above = above if above > 0.0 else 0.0
 
-    def take_beside(self, train: float | None, rate: float | None) -> None:
-        """Take in what came with the validation value.
+    def take_train(self, train: float) -> None:
+        """Take in the finite train value that came with a validation value."""
+        state = self.state
+        count = state.train_count = state.train_count + 1
+        if count == 1:
+            state.train_level = state.train_before = train
+        state.train_level += (_RECENT + 1.0) / (count + _RECENT) * (train - state.train_level)
+        state.train_before += (_EARLIER + 1.0) / (count + _EARLIER) * (train - state.train_before)
 
-        Args:
-            train: Train value, None where there is none.
-            rate: Learning rate, None where unknown.
-        """
-        if train is not None and math.isfinite(train):
-            self._follow_train(train)
-        if rate is not None and math.isfinite(rate):
-            self._follow_rate(rate)
+    def take_rate(self, rate: float | None) -> None:
+        """Take in the learning rate that came with a validation value, None where unknown."""
+        if rate is None or not math.isfinite(rate):
+            return
+        state = self.state
+        fell = state.rate is not None and rate < state.rate
+        state.falling += 3.0 / (state.count + 2.0) * (float(fell) - state.falling)
+        state.rate, state.peak = rate, max(state.peak, rate)
 
     @property
     def waited(self) -> int:
@@ -150,20 +158,6 @@ class Progress(Stateful):
             log(learned / ((gap if gap > 0.0 else 0.0) + 0.05 * scale + learned) + 0.01) if state.train_count else 0.0,
             *(self._of_rate() if state.peak > 0.0 else _NO_RATE),
         )
-
-    def _follow_train(self, train: float) -> None:
-        state = self.state
-        count = state.train_count = state.train_count + 1
-        if count == 1:
-            state.train_level = state.train_before = train
-        state.train_level += (_RECENT + 1.0) / (count + _RECENT) * (train - state.train_level)
-        state.train_before += (_EARLIER + 1.0) / (count + _EARLIER) * (train - state.train_before)
-
-    def _follow_rate(self, rate: float) -> None:
-        state = self.state
-        fell = state.rate is not None and rate < state.rate
-        state.falling += 3.0 / (state.count + 2.0) * (float(fell) - state.falling)
-        state.rate, state.peak = rate, max(state.peak, rate)
 
     def _of_rate(self) -> tuple[float, float]:
         state = self.state
