@@ -234,9 +234,8 @@ def _decision(text: str, make: Make, course: Course) -> tuple[StopDecision | Non
     """Return what a policy decided, and the evaluation at which it did, or else the last."""
     if text in course.decided:
         found = course.decided[text]
-        return found, next(
-            (s for s in course.signals if found is not None and s.step == found.step), course.signals[-1]
-        )
+        step = course.signals[-1].step if found is None else found.step
+        return found, next(signal for signal in course.signals if signal.step == step)
     policy = make()
     for signal, alarm in zip(course.signals, course.alarms, strict=True):
         decision = policy.update(signal, alarm=alarm)
