@@ -70,7 +70,7 @@ def stretches_of(curve: curves.Curve, length: int) -> list[Stretch]:
     for start in range(0, len(curve.val), length):
         part = slice(start, start + length)
         steps = list(range(len(curve.val)))[part]
-        rates = None if curve.learning_rate is None else curve.learning_rate[part]
+        rates: list[float | None] | None = None if curve.learning_rate is None else [*curve.learning_rate[part]]
         others = {
             name: beside[name].extend(Rows(steps, list(val[part]), list(train[part]), rates))
             for name, (train, val) in curve.others.items()
