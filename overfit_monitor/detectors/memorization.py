@@ -104,7 +104,7 @@ class Memorization(Detector):
             reached = (HIGHEST_LOSS - self._train.level) / LOSS_GRID
             _reach(state.loss_steps, signal.step, reached, HIGHEST_LOSS / LOSS_GRID)
         self._follow_accuracy(signal)
-        self._fitted(signal.step, self._zero_loss(self._val.level, self._train.level))
+        self._fitted(signal.step, self._zero_loss(self._val.level, self._train.level) or self._perfect())
 
     def extend(self, stretch: Stretch) -> None:
         """Take in many evaluations at once: of train only new lowest levels matter, and those near zero."""
@@ -120,15 +120,40 @@ class Memorization(Detector):
                 reached = (HIGHEST_LOSS - known[at]) / LOSS_GRID
                 if reached + 1e-6 >= len(state.loss_steps):  # else it was there before
                     _reach(state.loss_steps, stretch.steps[at], reached, HIGHEST_LOSS / LOSS_GRID)
-        accurate = bool(stretch.others) or stretch.mode == "max"
         near = state.start is not None and min(known) <= ZERO * state.start
-        if not accurate and not near and not self._perfect():
+        perfect = self._perfect_at(stretch)
+        if not near and True not in perfect:
             state.fitted_step = None
             return
-        for at, (step, level, trained) in enumerate(zip(stretch.steps, val.levels, known, strict=True)):
-            if accurate:
-                self._follow_accuracy(stretch[at])
-            self._fitted(step, near and self._zero_loss(level, trained))
+        for step, level, trained, fitted in zip(stretch.steps, val.levels, known, perfect, strict=True):
+            self._fitted(step, fitted or (near and self._zero_loss(level, trained)))
+
+    def _perfect_at(self, stretch: Stretch) -> list[bool]:
+        """Follow the accuracy, and return whether train was fitted by it at each evaluation."""
+        found = self._accuracy_of(stretch)
+        if stretch.mode == "min" and (found is None or found.train is None):
+            return [self._perfect()] * len(stretch)
+        if found is None or found.train is None or self._turns_to_percent(found):
+            perfect = []
+            for signal in stretch:
+                self._follow_accuracy(signal)
+                perfect.append(self._perfect())
+            return perfect
+        val = self._val_accuracy.extend(found.steps, found.val).levels
+        train = self._train_accuracy.extend(found.steps, found.train).levels
+        for step, level in zip(found.steps, train, strict=True):
+            if self._part(level) / ACCURACY_GRID + 1e-6 >= len(self.state.accuracy_steps):  # else it was there before
+                self._reach_accuracy(step, level)
+        return [self._perfect_with(one, other) for one, other in zip(train, val, strict=True)]
+
+    def _accuracy_of(self, stretch: Stretch) -> Stretch | None:
+        """Return the accuracy beside a loss, None without one."""
+        if self.state.accuracy is None and stretch.others:
+            self.state.accuracy = _choose(stretch[0]) if stretch.mode == "min" else None
+        return stretch.others.get(self.state.accuracy or "")
+
+    def _turns_to_percent(self, found: Stretch) -> bool:
+        return not self.state.percent and -min(*found.val, *(found.train or ())) > 1.0
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while train is where right answers alone cannot bring it."""
@@ -151,11 +176,16 @@ class Memorization(Detector):
             state.percent, state.accuracy_steps = True, []
         self._val_accuracy.update(signal.step, found.val)
         self._train_accuracy.update(signal.step, found.train)
-        reached = self._share(self._train_accuracy) / ACCURACY_GRID
-        _reach(state.accuracy_steps, signal.step, reached, 1.0 / ACCURACY_GRID)
+        self._reach_accuracy(signal.step, self._train_accuracy.level)
+
+    def _reach_accuracy(self, step: int, level: float) -> None:
+        _reach(self.state.accuracy_steps, step, self._part(level) / ACCURACY_GRID, 1.0 / ACCURACY_GRID)
 
     def _share(self, level: Level) -> float:
-        return -level.level / (100.0 if self.state.percent else 1.0)
+        return self._part(level.level)
+
+    def _part(self, level: float) -> float:
+        return -level / (100.0 if self.state.percent else 1.0)
 
     def _by_accuracy(self, noise: float, facts: Facts) -> Limit | None:
         n = facts.data.n_train
@@ -180,9 +210,8 @@ class Memorization(Detector):
             return None
         return Limit(steps[at], f"train loss is {level:.3g}, below the {floor:.3g} that the label noise implies")
 
-    def _fitted(self, step: int, zero_loss: bool) -> None:
+    def _fitted(self, step: int, fitted: bool) -> None:
         state = self.state
-        fitted = zero_loss or self._perfect()
         state.fitted_step = (step if state.fitted_step is None else state.fitted_step) if fitted else None
 
     def _zero_loss(self, val: float, level: float) -> bool:
@@ -192,9 +221,11 @@ class Memorization(Detector):
         return val - level >= FAR * (start - level)
 
     def _perfect(self) -> bool:
-        if not self._train_accuracy.seen or self._share(self._train_accuracy) < PERFECT:
-            return False
-        return self._share(self._val_accuracy) <= self._share(self._train_accuracy) - FAR_ACCURACY
+        seen = self._train_accuracy.seen > 0
+        return seen and self._perfect_with(self._train_accuracy.level, self._val_accuracy.level)
+
+    def _perfect_with(self, train: float, val: float) -> bool:
+        return self._part(train) >= PERFECT and self._part(val) <= self._part(train) - FAR_ACCURACY
 
     def _noise_learned(self, noise: float, passed: list[Limit], facts: Facts) -> Finding:
         step = min(limit.step for limit in passed)
