@@ -9,7 +9,7 @@ from typing import Any
 
 from overfit_monitor.columns import Columns, at, columns_of
 from overfit_monitor.config import MonitorConfig
-from overfit_monitor.diagnosis import decide, worst_first
+from overfit_monitor.diagnosis import decide, gap_of, worst_first
 from overfit_monitor.facts import Facts
 from overfit_monitor.history import Companion, Evaluation, History
 from overfit_monitor.judged_run import JudgedRun
@@ -31,7 +31,6 @@ from overfit_monitor.records import (
 from overfit_monitor.rows import MOST as TOGETHER
 from overfit_monitor.rows import Known, rows_of_columns
 from overfit_monitor.signals import Signal
-from overfit_monitor.strides import stride
 
 MOST_OTHERS = 16
 MOST_NOTES = 10
@@ -166,19 +165,7 @@ class Analyzer:
 
     def gap(self) -> Gap:
         """Return the generalization gap at the latest evaluation, larger is worse, and what of it is real."""
-        signal = self.signal
-        if signal is None:
-            return Gap()
-        raw = None if signal.train is None else finite_or_none(signal.val - signal.train)
-        probed = signal.probe is not None and signal.probe_step == signal.step
-        real = finite_or_none(signal.val - signal.probe) if probed and signal.probe is not None else None
-        errors = [s.standard_error for s in (signal.sampling, signal.probe_sampling) if s is not None]
-        return Gap(
-            raw=raw,
-            like_for_like=real,
-            standard_error=math.hypot(*errors) if real is not None and len(errors) == 2 else None,
-            artefact=None if raw is None or real is None else raw - real,
-        )
+        return Gap() if self.signal is None else gap_of(self.signal)
 
     def best(self) -> float | None:
         """Return the best validation value so far in the metric's own units, None without one."""
@@ -237,6 +224,8 @@ class Analyzer:
         return row
 
     def _leap(self, columns: Columns, row: int) -> int:
+        from overfit_monitor.strides import stride  # few runs are that long
+
         found = stride(columns, row, self._known())
         if len(found.block):
             self._run.prepare()
@@ -321,18 +310,3 @@ class Analyzer:
         if self.signal is None:
             return [NotJudged(id=detector.id, reason=_NO_VALIDATION) for detector in self._run.detectors]
         return [detector.result(facts) for detector in self._run.detectors]
-
-
-def as_observation(name: str, evaluation: Evaluation) -> Observation:
-    """Return the observation that an evaluation of the metric of this name came from."""
-    train = {} if evaluation.train is None else {name: evaluation.train}
-    train |= {other: value for other, (_, value) in evaluation.others.items() if not math.isnan(value)}
-    return Observation(
-        step=evaluation.step,
-        train=train,
-        val={name: evaluation.val} | {other: val for other, (val, _) in evaluation.others.items()},
-        learning_rate=evaluation.learning_rate,
-        learning_rates=evaluation.learning_rates,
-        sampling=evaluation.sampling,
-        probe=evaluation.probe,
-    )

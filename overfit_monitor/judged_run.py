@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
-from overfit_monitor.block import Block
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.detectors import Detector
 from overfit_monitor.history import Evaluation, History
@@ -15,6 +14,9 @@ from overfit_monitor.records import Mode, StopDecision
 from overfit_monitor.rows import MOST as TOGETHER
 from overfit_monitor.rows import Rows, rows_of_evaluations
 from overfit_monitor.signals import Signal, Signals
+
+if TYPE_CHECKING:
+    from overfit_monitor.block import Block
 
 
 @final

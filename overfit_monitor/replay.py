@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any, NamedTuple
 
-from overfit_monitor.analyzer import Analyzer, as_observation
+from overfit_monitor.analyzer import Analyzer
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.errors import OverfitMonitorError, UnreadableError, unknown_name
+from overfit_monitor.history import as_observation
 from overfit_monitor.policy import layered
 from overfit_monitor.progress import Step
 from overfit_monitor.readers import Run, read_runs
