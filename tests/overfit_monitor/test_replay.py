@@ -178,7 +178,7 @@ def test_cli_output_goes_to_the_file(capsys):
         (["replay", "log.csv", "--policy", "nevr"], "Did you mean 'never'"),
         (["replay", "log.csv", "--truth", "val_los"], "Did you mean 'val_loss'"),
         (["replay", "log.csv", "--metric", "accuracy", "--val", "val_loss"], "metric cannot go together with --val"),
-        (["replay"], "required"),
+        (["replay"], "LOG is missing"),
     ],
 )
 def test_cli_what_cannot_be_judged_is_exit_status_2(arguments, message, capsys):
