@@ -21,9 +21,10 @@ import numpy as np
 from scipy.stats import beta
 from tables import show
 
-from overfit_monitor.detectors.overfitting import MATERIAL, SINCE_BEST, WANDER
+from overfit_monitor.detectors.overfitting.conditions import MATERIAL, SINCE_BEST, WANDER
 from overfit_monitor.stats.binned import BinnedCurve
-from overfit_monitor.stats.rise import FEWEST, measure_rise
+from overfit_monitor.stats.rise import FEWEST
+from overfit_monitor.stats.rising_curve import measure_rise
 from overfit_monitor.testing.curves import noise
 
 KINDS = ("plateau", "falling", "step", "AR 0.3", "AR 0.5", "AR 0.7", "heavy tails", "changing size")

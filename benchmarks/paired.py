@@ -34,7 +34,8 @@ from detection import smoothed
 from tables import progress, show
 
 from overfit_monitor.stats.paired import paired_change, standard_error
-from overfit_monitor.stats.rise import FEWEST, measure_rise
+from overfit_monitor.stats.rise import FEWEST
+from overfit_monitor.stats.rising_curve import measure_rise
 
 SIZES = (25, 50, 100, 200, 400, 800, 1600)
 SETTINGS = {"n_val": SIZES[-1], "epochs": 80}

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from overfit_monitor.records import Membership, Probe, Record, Sampling
+from overfit_monitor.records import Membership, Observation, Probe, Record, Sampling
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from overfit_monitor.pooling import Block
+    from overfit_monitor.block import Block
     from overfit_monitor.rows import Rows
 
     Array = npt.NDArray[np.float64]
@@ -237,6 +237,21 @@ class History:
         self.thinned = True
         for column in self._columns():
             del column[1 : self.capacity // 2 : 2]
+
+
+def as_observation(name: str, evaluation: Evaluation) -> Observation:
+    """Return the observation that an evaluation of the metric of this name came from."""
+    train = {} if evaluation.train is None else {name: evaluation.train}
+    train |= {other: value for other, (_, value) in evaluation.others.items() if not math.isnan(value)}
+    return Observation(
+        step=evaluation.step,
+        train=train,
+        val={name: evaluation.val} | {other: val for other, (val, _) in evaluation.others.items()},
+        learning_rate=evaluation.learning_rate,
+        learning_rates=evaluation.learning_rates,
+        sampling=evaluation.sampling,
+        probe=evaluation.probe,
+    )
 
 
 def _columns_of(record: Record | None, prefix: str) -> dict[str, float]:

@@ -86,28 +86,36 @@ class Judgement:
         """Whether plain evaluations can be taken in together."""
         return self.signals.plain
 
-    def extend(
-        self, rows: Rows, *, stopped: bool, weighed: bool = False, only_stop: bool = False
-    ) -> tuple[Stretch, StopDecision | None]:
-        """Take in many plain evaluations at once: what one after another would make of them, in less time.
+    def extend(self, rows: Rows, *, stopped: bool) -> tuple[Stretch, StopDecision | None]:
+        """Take in many plain evaluations at once: what `advance` would make of one after another, in less time.
 
         Args:
             rows: The evaluations, one at least.
             stopped: Whether the decision to stop was taken before.
-            weighed: Whether each is several as one; as `weigh` then, and else as `advance`.
-            only_stop: As for `weigh`.
 
         Returns:
             The evaluations as the detectors saw them, and the first decision to stop if one was taken.
         """
-        others = {name: self._companion(name).extend(beside) for name, beside in rows.others.items()}
-        stretch = self.signals.extend(rows, others)
+        stretch = self._stretch(rows)
+        for detector in self.detectors:
+            detector.extend(stretch)
+        return stretch, None if stopped else self.policy.extend(stretch, self.overfitting.stood)
+
+    def reweigh(self, rows: Rows, *, stopped: bool, only_stop: bool) -> None:
+        """Take in many that are plain, each several as one, as `weigh` would; what it would decide was not asked for.
+
+        Args:
+            rows: The evaluations, one at least.
+            stopped: As for `weigh`.
+            only_stop: As for `weigh`.
+        """
+        stretch = self._stretch(rows)
         for detector in (self.overfitting,) if only_stop else self.detectors:
-            if not (weighed and detector.sees_all):
+            if not detector.sees_all:
                 detector.extend(stretch)
-        if stopped or (weighed and self.policy.counts_evaluations):
-            return stretch, None
-        return stretch, self.policy.extend(stretch, self.overfitting.stood, weighed=weighed)
+        if not (stopped or self.policy.counts_evaluations):
+            for signal, alarm in zip(stretch, self.overfitting.stood, strict=True):
+                self.policy.weigh(signal, alarm=alarm)
 
     def weigh(self, evaluation: Evaluation, *, stopped: bool, only_stop: bool = False) -> StopDecision | None:
         """Take in the next evaluation of a run that is judged several as one.
@@ -156,6 +164,10 @@ class Judgement:
         for detector in self.detectors:
             detector.load_state_dict(state["detectors"][detector.id])
         self.policy.load_state_dict(state["policy"])
+
+    def _stretch(self, rows: Rows) -> Stretch:
+        others = {name: self._companion(name).extend(beside) for name, beside in rows.others.items()}
+        return self.signals.extend(rows, others)
 
     def _beside(self, evaluation: Evaluation) -> dict[str, Signal]:
         return {

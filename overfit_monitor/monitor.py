@@ -10,20 +10,21 @@ from types import TracebackType
 from typing import Any, Self
 
 from overfit_monitor.advised import advised
-from overfit_monitor.analyzer import Analyzer, as_observation
+from overfit_monitor.analyzer import Analyzer
 from overfit_monitor.columns import columns_of
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.duplicates import Duplicates
-from overfit_monitor.errors import UsageError
 from overfit_monitor.example_tables import ExampleNames, ExampleTables, example_tables
 from overfit_monitor.facts import Facts
+from overfit_monitor.given import as_name, as_numbers
 from overfit_monitor.guard import Guard
+from overfit_monitor.history import as_observation
+from overfit_monitor.knowledge import changed, unmeasured, updated
 from overfit_monitor.outlets import Outlets
 from overfit_monitor.records import (
     AppliedChange,
     Diagnosis,
     Finding,
-    NotJudged,
     Observation,
     Report,
 )
@@ -72,7 +73,7 @@ class Monitor:
         **settings: Any,
     ) -> None:
         self.config = MonitorConfig.build(settings)
-        self.name = _name(name)
+        self.name = as_name(name)
         self.run_dir = None if run_dir is None else Path(run_dir, self.name or "")
         self.facts = facts or Facts()
         self._guard = Guard(strict=self.config.strict, name=self.name)
@@ -171,11 +172,7 @@ class Monitor:
 
     def know(self, facts: Facts) -> None:
         """Replace what is known of model, optimizer and data; integrations call this."""
-        duplicates = self.facts.data.duplicates if facts.data.duplicates is None else facts.data.duplicates
-        data = facts.data.model_copy(update={"duplicates": duplicates})
-        kept = {name: getattr(self.facts, name) for name in ("unmeasured", "changes")}
-        applied = tuple(dict.fromkeys((*facts.applied, *self.facts.applied)))
-        facts = facts.model_copy(update={"data": data, "applied": applied, **kept})
+        facts = updated(self.facts, facts)
         if facts == self.facts:
             return
         self.facts = facts
@@ -199,10 +196,7 @@ class Monitor:
         Args:
             change: What was changed, as it was read back.
         """
-        others = tuple(c for c in self.facts.changes if (c.id, c.step) != (change.id, change.step))
-        ids = tuple(id for id in self.facts.applied if id != change.id)
-        applied = ids if change.undone_step is not None else (*ids, change.id)
-        self.facts = self.facts.model_copy(update={"changes": (*others, change), "applied": applied})
+        self.facts = changed(self.facts, change)
         self._changed.append(change)
         self._outlets.write("applied", change)
         self._outlets.write("facts", self.facts)
@@ -214,11 +208,10 @@ class Monitor:
             id: What it is: ``probe``, ``val_losses``.
             reason: Why, in one clause; None takes back what was said.
         """
-        others = tuple(item for item in self.facts.unmeasured if item.id != id)
-        unmeasured = others if reason is None else (*others, NotJudged(id=id, reason=reason))
-        if unmeasured != self.facts.unmeasured:
-            self.facts = self.facts.model_copy(update={"unmeasured": unmeasured})
-            self._outlets.write("facts", self.facts)
+        facts = unmeasured(self.facts, id, reason)
+        if facts != self.facts:
+            self.facts = facts
+            self._outlets.write("facts", facts)
 
     @property
     def examples(self) -> ExampleTables:
@@ -342,31 +335,11 @@ class Monitor:
         return repr(analyzer.state_dict()) == repr(self._analyzer.state_dict())  # repr: NaN is like itself here
 
     def _numbers(self, split: str, metrics: Mapping[str, Any] | None) -> dict[str, float]:
-        values = {}
-        for name, value in (metrics or {}).items():
-            try:
-                values[str(name)] = float(value)
-            except (TypeError, ValueError, RuntimeError):  # a tensor that is no number raises the last
-                message = f"{split} metric {name!r} must be a number but got {_short(value)}."
-                self._guard.complain(f"{split} {name}", f"{message} It is left out where it is none.")
-        judged = self.config.metric
-        # Where the metric that was asked for is no number, the others would be taken to be all that there is.
-        return {} if judged in (metrics or {}) and judged not in values else values
+        return as_numbers(split, metrics, self.config.metric, self._guard.complain)
 
     def _now_raised(self) -> frozenset[tuple[str, int | None]]:
         return _raised(self._analyzer.findings(self.facts))
 
 
-def _name(name: object) -> str | None:
-    if name is None or (isinstance(name, str) and name not in ("", ".", "..") and name == Path(name).name):
-        return name
-    raise UsageError(f"name must be the name of a folder, without separators, but got {name!r}.")
-
-
 def _raised(findings: Iterable[Finding]) -> frozenset[tuple[str, int | None]]:
     return frozenset((f.id, f.alarm_step) for f in findings if f.severity != "info")
-
-
-def _short(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."

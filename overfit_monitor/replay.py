@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any, NamedTuple
 
-from overfit_monitor.analyzer import Analyzer, as_observation
+from overfit_monitor.analyzer import Analyzer
 from overfit_monitor.config import MonitorConfig
 from overfit_monitor.errors import OverfitMonitorError, UnreadableError, unknown_name
+from overfit_monitor.history import as_observation
 from overfit_monitor.policy import layered
 from overfit_monitor.progress import Step
 from overfit_monitor.readers import Run, read_runs
 from overfit_monitor.readers.pairing import Names, place, words_of
+from overfit_monitor.records import StopDecision
 from overfit_monitor.reports.base import Unjudged
 from overfit_monitor.reports.replay import PolicyFigures, PolicyStop, ReplayedRun, ReplayResult
 from overfit_monitor.signals import Signal
@@ -57,6 +59,8 @@ class Course:
         alarms: Whether the overfitting alarm stood at each.
         judged_by: What its checkpoints are judged by.
         truth: Oriented values of that, by step.
+        decided: What was decided by policies that the monitor itself follows, by their text, in a run that is so long
+            that it judges means of evaluations; the other policies are defined on single evaluations.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Course:
     alarms: Sequence[bool]
     judged_by: str
     truth: Mapping[int, float]
+    decided: Mapping[str, StopDecision | None] = field(default_factory=dict)
     lowest: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -162,8 +167,7 @@ def _course(run: Run, settings: Mapping[str, Any], truths: _Truths, asked: str |
         {name: value for name, value in layered(run.settings, settings).items() if name in wanted}
     )
     first = Analyzer(config)
-    for observation in run.observations:
-        first.update(observation)
+    first.replay(run.observations)
     metric = first.metrics.val
     if metric is None or first.signal is None or first.signal.best_step is None:
         raise UnreadableError("no finite validation value was found")
@@ -178,7 +182,8 @@ def _course(run: Run, settings: Mapping[str, Any], truths: _Truths, asked: str |
     told = {step: own_units(values.get(step, math.nan), first.metrics.mode) for step in seen}
     if asked is None and (told == seen or not all(map(math.isfinite, told.values()))):
         judged_by, told = "validation", seen
-    return Course(run.name, run.source, metric, signals, alarms, judged_by, told)
+    decided = {DEFAULT_POLICIES[0]: first.stop} if first.pool_size > 1 else {}
+    return Course(run.name, run.source, metric, signals, alarms, judged_by, told, decided)
 
 
 def _judge(run: Run, metric: str, truths: _Truths, asked: str | None) -> Truth:
@@ -217,11 +222,7 @@ def _truths(paths: Sequence[str | PathLike[str]], asked: str | None) -> _Truths:
 
 
 def _stop(text: str, make: Make, course: Course) -> PolicyStop:
-    policy = make()
-    for signal, alarm in zip(course.signals, course.alarms, strict=True):
-        decision = policy.update(signal, alarm=alarm)
-        if decision is not None:
-            break
+    decision, signal = _decision(text, make, course)
     return PolicyStop(
         policy=text,
         stop_step=None if decision is None else decision.step,
@@ -229,6 +230,20 @@ def _stop(text: str, make: Make, course: Course) -> PolicyStop:
         regret=course.regret(signal),
         message="" if decision is None else decision.message,
     )
+
+
+def _decision(text: str, make: Make, course: Course) -> tuple[StopDecision | None, Signal]:
+    """Return what a policy decided, and the evaluation at which it did, or else the last."""
+    if text in course.decided:
+        found = course.decided[text]
+        step = course.signals[-1].step if found is None else found.step
+        return found, next(signal for signal in course.signals if signal.step == step)
+    policy = make()
+    for signal, alarm in zip(course.signals, course.alarms, strict=True):
+        decision = policy.update(signal, alarm=alarm)
+        if decision is not None:
+            return decision, signal
+    return None, course.signals[-1]
 
 
 def _figures(text: str, stops: Sequence[PolicyStop], courses: Sequence[Course]) -> PolicyFigures:

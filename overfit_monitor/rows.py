@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import lt
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, final
@@ -32,8 +32,8 @@ class Rows:
         missing: What stands for a train value where ``train`` is None.
     """
 
-    steps: list[int]
-    val: list[float]
+    steps: list[int] = field(default_factory=list)
+    val: list[float] = field(default_factory=list)
     train: list[float] | None = None
     rates: list[float | None] | None = None
     others: Mapping[str, Rows] = field(default_factory=dict)
@@ -55,8 +55,8 @@ class Known(NamedTuple):
     """
 
     compared: str
-    others: Iterable[str]
-    left_alone: Iterable[str]
+    others: Collection[str]
+    left_alone: Collection[str]
     train: Mapping[str, float]
     last_step: int | None
 
@@ -92,11 +92,11 @@ def rows_of_columns(columns: Columns, row: int, known: Known, *, most: int = MOS
             stop = new if new >= 0 else stop
     compared = columns.val.get(known.compared)
     if compared is None:
-        return Found(_plain([], [], [], None, {}, None), _latest(columns.train, row, stop), stop)
+        return Found(Rows(), _latest(columns.train, row, stop), stop)
     places = range(row, stop)
     if compared.known.find(0, row, stop) >= 0:
         places = [at for at in places if compared.known[at]]  # type: ignore[assignment]
-    rows = _plain(
+    found = _Columns(
         _taken(columns.steps, places),
         _taken(compared.values, places),
         _carried(columns.train.get(known.compared), row, places, known.train.get(known.compared)),
@@ -108,25 +108,23 @@ def rows_of_columns(columns: Columns, row: int, known: Known, *, most: int = MOS
             )
             for name in known.others
         },
-        known.last_step,
     )
+    rows = _plain(found, known.last_step)
     end = stop if len(rows) == len(places) else places[len(rows)]
     return Found(rows, _latest(columns.train, row, end), end)
 
 
-def rows_of_evaluations(evaluations: Sequence[Evaluation], start: int) -> Rows:
-    """Return the plain ones from one on, none where it is not plain itself.
+def rows_of_evaluations(evaluations: Sequence[Evaluation]) -> Rows:
+    """Return the plain ones at the beginning, none where the first is not plain.
 
     Args:
         evaluations: Evaluations at steps that rise.
-        start: Place of the first.
     """
-    part = evaluations[start : start + MOST]
-    odd = (each.sampling or each.probe or each.learning_rates for each in part)
-    part = part[: next((at for at, found in enumerate(odd) if found is not None), len(part))]
+    odd = (each.sampling or each.probe or each.learning_rates for each in evaluations)
+    part = evaluations[: next((at for at, found in enumerate(odd) if found is not None), len(evaluations))]
     names = dict.fromkeys(name for each in part for name in each.others)
     rates = [each.learning_rate for each in part]
-    return _plain(
+    found = _Columns(
         [each.step for each in part],
         [each.val for each in part],
         [each.train for each in part],
@@ -138,32 +136,35 @@ def rows_of_evaluations(evaluations: Sequence[Evaluation], start: int) -> Rows:
             )
             for name in names
         },
-        None,
     )
+    return _plain(found)
 
 
-def _plain(
-    steps: list[int],
-    val: list[float],
-    train: list[float | None],
-    rates: list[float | None] | None,
-    others: Mapping[str, tuple[list[float | None], list[float | None]]],
-    last_step: int | None,
-) -> Rows:
-    """Return the evaluations up to the first that is not plain, or that has other metrics, or no longer a train value."""
+class _Columns(NamedTuple):
+    """Evaluations as columns, not known to be plain; None where there is no value."""
+
+    steps: list[int]
+    val: list[float]
+    train: list[float | None]
+    rates: list[float | None] | None
+    others: Mapping[str, tuple[list[float | None], list[float | None]]]
+
+
+def _plain(columns: _Columns, last_step: int | None = None) -> Rows:
+    """Return the evaluations up to the first that is not plain, or has other metrics, or no train value any more."""
+    steps, val, train, rates, others = columns
     n = min(_rising(steps, last_step), _alike(val), _alike(train))
     for told, _ in others.values():
         n = min(n, _alike(told))
     there = {name: pair for name, pair in others.items() if n and pair[0][0] is not None}
     for _, trained in there.values():
         n = min(n, _alike(trained))
-    if n < len(steps):
-        steps, val, train, rates = steps[:n], val[:n], train[:n], None if rates is None else rates[:n]
+    steps, rates = steps[:n], None if rates is None else rates[:n]
     beside = {
-        name: Rows(steps, told[:n], _all(trained[:n]), rates, missing=math.nan)  # type: ignore[arg-type]  # each is told
+        name: Rows(steps, _all(told[:n]) or [], _all(trained[:n]), rates, missing=math.nan)
         for name, (told, trained) in there.items()
     }
-    return Rows(steps, val, _all(train), rates, beside)
+    return Rows(steps, val[:n], _all(train[:n]), rates, beside)
 
 
 def _rising(steps: Sequence[int], last_step: int | None) -> int:

@@ -224,13 +224,14 @@ class Signals(Stateful):
         state, steps = self.state, rows.steps
         val = rows.val if self.mode == "min" else [self._sign * value for value in rows.val]
         seen, best_step = state.count, state.best_step
-        best = list(accumulate(val, min, initial=state.best))
+        best, bests = state.best, []
         best_steps: list[int | None] = []
-        for step, before, now in zip(steps, best, best[1:], strict=False):
-            if now < before:
-                best_step = step
+        for step, value in zip(steps, val, strict=True):
+            if value < best:
+                best, best_step = value, step
+            bests.append(best)
             best_steps.append(best_step)
-        state.count, state.best, state.best_step = seen + len(val), best[-1], best_step
+        state.count, state.best, state.best_step = seen + len(val), best, best_step
         noise = self._val_noise.extend(val)
         if rows.train is None:
             train, train_best, train_noise = None, [state.train_best] * len(val), [self._train_noise.scale] * len(val)
@@ -244,7 +245,7 @@ class Signals(Stateful):
             seen,
             val,
             train,
-            best[1:],
+            bests,
             best_steps,
             noise,
             train_best,

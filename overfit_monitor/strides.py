@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from overfit_monitor.block import Block
 from overfit_monitor.columns import Column, Columns
 from overfit_monitor.deferred import Deferred
-from overfit_monitor.pooling import Block
+from overfit_monitor.rows import Known
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,20 +20,6 @@ if TYPE_CHECKING:
     Places = npt.NDArray[np.int64]
 else:
     np = Deferred("numpy")
-
-
-class Known(NamedTuple):
-    """The validation metrics of a run, as far as they were seen.
-
-    Attributes:
-        compared: The metric that is compared.
-        others: Those that are looked at beside it.
-        left_alone: Those that are not.
-    """
-
-    compared: str
-    others: Collection[str]
-    left_alone: Collection[str]
 
 
 class Stride(NamedTuple):
@@ -49,17 +36,15 @@ class Stride(NamedTuple):
     end: int
 
 
-def stride(columns: Columns, row: int, *, metrics: Known, train: Mapping[str, float], last_step: int | None) -> Stride:
+def stride(columns: Columns, row: int, seen: Known) -> Stride:
     """Return what can be taken in at once from a row on: up to a step that goes back, or a metric not seen before.
 
     Args:
         columns: The log.
         row: First row of the part.
-        metrics: The metrics that were seen before.
-        train: Latest train values before the row, by name.
-        last_step: Step of the evaluation before, None before the first.
+        seen: What was seen before it.
     """
-    metric, others, left_alone = metrics
+    metric, others, left_alone, train, last_step = seen
     rows = _Rows(columns, row)
     validated = np.flatnonzero(rows.known(columns.val.get(metric)))
     steps = np.frombuffer(columns.steps, dtype=np.int64)[row:][validated]

@@ -92,7 +92,6 @@ class Parser(argparse.ArgumentParser):
         name = word.partition("=")[0]
         if not name.startswith("-"):
             raise UsageError(f"{word!r} is one argument too many; {self._helps}.")
-        import difflib
 
         close = difflib.get_close_matches(name, self._option_string_actions, n=2, cutoff=0.6)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""

@@ -15,6 +15,7 @@ from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.stats.level import MINIMUM, Level
 
 MATERIAL = 0.10
+NEARLY = 0.999 * MATERIAL  # what is below is below `MATERIAL`, whatever the rounding
 OVER = 0.05
 LOST_NOISE = 1.5
 LOST_SHARE = 0.01
@@ -73,18 +74,41 @@ class ConfidenceOverfitting(Detector):
         state.noise = signal.noise
         if self._loss.update(signal.step, signal.val) or state.at_best is None:
             state.at_best = self._accuracy.level
-        state.drop = self._accuracy.level - state.at_best
-        state.drop_limit = max(LOST_NOISE * (other.noise or 0.0), LOST_SHARE * abs(state.at_best))
-        risen = self._loss.relative >= MATERIAL and self._loss.beyond(signal.noise)
-        if state.drop > state.drop_limit or self._loss.relative <= OVER:
-            state.alarm_step = None
-        elif risen and state.alarm_step is None:
-            state.alarm_step = signal.step
+        self._weigh_drop(self._accuracy.level, other.noise)
+        self._judge(signal.step, self._loss, signal.noise)
 
     def extend(self, stretch: Stretch) -> None:
-        """Take in many evaluations at once."""
-        if stretch.others:
-            super().extend(stretch)
+        """Take in many evaluations at once: those with a rise that matters are judged."""
+        state = self.state
+        if state.companion is None and stretch.mode == "min" and stretch.others:
+            state.companion = _choose(stretch.others)
+        other = stretch.others.get(state.companion or "")
+        if other is None:
+            return
+        accuracies = self._accuracy.extend(other.steps, other.val).levels
+        loss = self._loss.extend(stretch.steps, stretch.val)
+        better = set(loss.better())
+        for at, (level, best, accuracy) in enumerate(zip(loss.levels, loss.bests, accuracies, strict=True)):
+            if at in better or state.at_best is None:
+                state.at_best = accuracy
+            if state.alarm_step is not None or level - best >= NEARLY * abs(best):
+                self._weigh_drop(accuracy, other.noise[at])
+                self._judge(stretch.steps[at], loss.at(at), stretch.noise[at])
+        self._weigh_drop(accuracies[-1], other.noise[-1])
+        state.noise = stretch.noise[-1]
+
+    def _weigh_drop(self, accuracy: float, noise: float | None) -> None:
+        state = self.state
+        at_best = accuracy if state.at_best is None else state.at_best
+        state.drop = accuracy - at_best
+        state.drop_limit = max(LOST_NOISE * (noise or 0.0), LOST_SHARE * abs(at_best))
+
+    def _judge(self, step: int, loss: Level, noise: float | None) -> None:
+        state = self.state
+        if state.drop > state.drop_limit or loss.relative <= OVER:
+            state.alarm_step = None
+        elif state.alarm_step is None and loss.relative >= MATERIAL and loss.beyond(noise):
+            state.alarm_step = step
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while the loss is up and accuracy is not down."""
@@ -143,7 +167,7 @@ def _share(relative: float) -> str:
     return f"{relative:.0%} " if math.isfinite(relative) else ""
 
 
-def _choose(others: Mapping[str, Signal]) -> str | None:
+def _choose(others: Mapping[str, Signal] | Mapping[str, Stretch]) -> str | None:
     ranked = [
         (rank, name)
         for name, other in others.items()

@@ -172,7 +172,7 @@ class Instability(Detector):
 
 
 def _far(values: Sequence[float], bests: Sequence[float], noises: Sequence[float | None]) -> tuple[set[int], set[int]]:
-    """Return where a spike may be: far above the lowest so far, and, without a spike before, above the values before."""
+    """Return where a spike may be: far above the lowest so far, and, if none came before, above the latest values."""
     rows = enumerate(zip(values, bests, noises, strict=True))
     far = {at for at, (value, best, noise) in rows if noise is not None and value - best > NOISE_UNITS * noise}
     return far, {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, final
 
@@ -10,9 +11,10 @@ from overfit_monitor.detectors.base import Detector
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, Mode, NotJudged
 from overfit_monitor.signals import Signal, Stretch
-from overfit_monitor.stats.level import MINIMUM, Level
+from overfit_monitor.stats.level import MINIMUM, Level, Track
 
 MATERIAL = 0.15
+NEARLY = 0.999 * MATERIAL  # what is below is below `MATERIAL`, whatever the rounding
 OVER = 0.075
 SAME = 0.03
 SAME_NOISE = 3.0
@@ -73,9 +75,13 @@ class MetricDisagreement(Detector):
                 self._follow(name, other, signal.noise or 0.0)
 
     def extend(self, stretch: Stretch) -> None:
-        """Take in many evaluations at once."""
-        if stretch.others:
-            super().extend(stretch)
+        """Take in many evaluations at once: those at which another metric has risen by what matters are judged."""
+        if not stretch.others:
+            return
+        compared = self._compared.extend(stretch.steps, stretch.val)
+        for name, other in stretch.others.items():
+            if name in self._levels or len(self._levels) < MOST:
+                self._follow_all(name, other, compared, stretch.noise)
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while at least one metric disagrees."""
@@ -107,14 +113,35 @@ class MetricDisagreement(Detector):
         better = level.update(other.step, other.val)
         _see_quantum(seen, other.val)
         seen.noise = other.noise
-        train = other.train if other.train is not None and math.isfinite(other.train) else None
+        _see_train(seen, other.train if other.train is not None and math.isfinite(other.train) else None, better)
         if better:
-            seen.train_at_best = train
-        seen.train_change = None if train is None or seen.train_at_best is None else train - seen.train_at_best
+            seen.alarm_step = None
+        else:
+            self._judge(seen, other, level, (self._compared, noise))
+
+    def _follow_all(self, name: str, other: Stretch, compared: Track, noises: Sequence[float | None]) -> None:
+        level = self._levels.setdefault(name, Level()).extend(other.steps, other.val)
+        seen = self.state.companions.setdefault(name, _Companion(other.mode))
+        train: Sequence[float | None] = other.train or [None] * len(other)
+        better = set(level.better())
+        for at, (value, now, best) in enumerate(zip(other.val, level.levels, level.bests, strict=True)):
+            _see_quantum(seen, value)
+            if at in better:
+                seen.train_at_best, seen.alarm_step = train[at], None
+            elif seen.alarm_step is not None or now - best >= NEARLY * abs(best):
+                seen.noise = other.noise[at]
+                _see_train(seen, train[at], False)
+                self._judge(seen, other[at], level.at(at), (compared.at(at), noises[at] or 0.0))
+        seen.noise = other.noise[-1]
+        _see_train(seen, train[-1], False)
+
+    def _judge(self, seen: _Companion, other: Signal, level: Level, against: tuple[Level, float]) -> None:
+        """Judge a metric that has no new best, against the level and the noise of the compared one."""
+        compared, noise = against
         traded = seen.train_change is not None and seen.train_change > max(0.5 * level.rise, other.train_noise or 0.0)
-        compared_worse = self._compared.relative >= MATERIAL and self._compared.beyond(noise)
-        compared_holds = self._compared.rise <= max(SAME * abs(self._compared.best), SAME_NOISE * noise)
-        if better or traded or level.relative <= OVER or compared_worse:
+        compared_worse = compared.relative >= MATERIAL and compared.beyond(noise)
+        compared_holds = compared.rise <= max(SAME * abs(compared.best), SAME_NOISE * noise)
+        if traded or level.relative <= OVER or compared_worse:
             seen.alarm_step = None
         elif seen.alarm_step is None and compared_holds and self._worse(level, seen):
             seen.alarm_step = other.step
@@ -158,6 +185,12 @@ class MetricDisagreement(Detector):
             f"{name} went from {sign * level.best:.4g} at step {level.best_step} to {sign * level.level:.4g}, "
             f"with a noise of {seen.noise or 0.0:.2g}"
         )
+
+
+def _see_train(seen: _Companion, train: float | None, better: bool) -> None:
+    if better:
+        seen.train_at_best = train
+    seen.train_change = None if train is None or seen.train_at_best is None else train - seen.train_at_best
 
 
 def _see_quantum(seen: _Companion, value: float) -> None:

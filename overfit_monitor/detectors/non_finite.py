@@ -43,7 +43,7 @@ class NonFinite(Detector):
         if self.state.first is None:
             self.state.first = signal.step
 
-    def extend(self, stretch: Stretch) -> None:  # noqa: ARG002 - every value of it is a number
+    def extend(self, stretch: Stretch) -> None:
         """Take in many evaluations at once."""
         self.state.in_a_row = 0
 

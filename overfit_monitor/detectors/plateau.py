@@ -90,22 +90,25 @@ class Plateau(Detector):
     ) -> None:
         """Follow levels, lowest levels and noises of validation, and lowest levels and noises of train."""
         state = self.state
+        still, val_mark, train_mark = state.still, state.val_mark, state.train_mark
         for at, (step, level, best, noise, train_best, train_noise) in enumerate(
             zip(steps, *val, train, train_noises, strict=True)
         ):
-            moved = (
-                best < state.val_mark - (noise or 0.0)
-                or train_best < state.train_mark - (train_noise or 0.0)
-                or level - best > max(AWAY * abs(best), AWAY_NOISE * (noise or 0.0))
-            )
             changed = rates is not None and self._rate_changed(step, rates[at])
-            if moved or changed:
-                state.val_mark, state.train_mark, state.rate_mark = best, train_best, state.rate
-                state.still, state.onset_step, state.alarm_step = 0, step, None
+            rise = level - best
+            if (
+                changed
+                or best < val_mark - (noise or 0.0)
+                or train_best < train_mark - (train_noise or 0.0)
+                or (rise > AWAY * abs(best) and rise > AWAY_NOISE * (noise or 0.0))
+            ):
+                still, val_mark, train_mark, state.rate_mark = 0, best, train_best, state.rate
+                state.onset_step, state.alarm_step = step, None
                 continue
-            state.still += 1
-            if state.still == EVALUATIONS:
+            still += 1
+            if still == EVALUATIONS:
                 state.alarm_step = step
+        state.still, state.val_mark, state.train_mark = still, val_mark, train_mark
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while nothing moves."""

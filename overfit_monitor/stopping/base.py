@@ -36,16 +36,14 @@ class StoppingPolicy(Stateful, ABC):
             alarm: Whether the overfitting alarm stands at this evaluation.
         """
 
-    def extend(self, stretch: Stretch, alarms: Sequence[bool], *, weighed: bool = False) -> StopDecision | None:
+    def extend(self, stretch: Stretch, alarms: Sequence[bool]) -> StopDecision | None:
         """Take in many evaluations at once, up to the first decision, and return it; as one after another would.
 
         Args:
             stretch: The evaluations.
             alarms: Whether the overfitting alarm stands at each.
-            weighed: Whether each is several as one; as `weigh` then, and else as `update`.
         """
-        take = self.weigh if weighed else self.update
-        found = (take(signal, alarm=alarm) for signal, alarm in zip(stretch, alarms, strict=True))
+        found = (self.update(signal, alarm=alarm) for signal, alarm in zip(stretch, alarms, strict=True))
         return next((decision for decision in found if decision is not None), None)
 
     def weigh(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:

@@ -43,11 +43,11 @@ class Conditions(StoppingPolicy):
             return None
         return self._reached(signal) or found
 
-    def extend(self, stretch: Stretch, alarms: Sequence[bool], *, weighed: bool = False) -> StopDecision | None:
+    def extend(self, stretch: Stretch, alarms: Sequence[bool]) -> StopDecision | None:
         """Take in many evaluations at once, up to the first decision, and return it."""
         if self.stopping_threshold is None and stretch.steps[0] >= self.start_from_epoch:
-            return self.policy.extend(stretch, alarms, weighed=weighed)
-        return super().extend(stretch, alarms, weighed=weighed)
+            return self.policy.extend(stretch, alarms)
+        return super().extend(stretch, alarms)
 
     def weigh(self, signal: Signal, *, alarm: bool = False) -> StopDecision | None:
         """Take in several evaluations as one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import mul
 from typing import Self, final
@@ -82,19 +82,26 @@ class EvidenceStopping(StoppingPolicy):
         evidence = self._evidence(signal.best, signal.noise)
         return self._decide(signal, evidence, alarm=alarm) if self._beyond(evidence, alarm=alarm) else None
 
-    def extend(self, stretch: Stretch, alarms: Sequence[bool], *, weighed: bool = False) -> StopDecision | None:
+    def extend(self, stretch: Stretch, alarms: Sequence[bool]) -> StopDecision | None:
         """Take in many evaluations at once, up to the first decision, and return it."""
-        if not weighed:
-            self.state.non_finite = 0
-        progress, steps, train, rates = self._progress, stretch.steps, stretch.train, stretch.rates
-        columns = zip(stretch.val, stretch.best, stretch.best_steps, stretch.noise, alarms, strict=True)
-        for at, (val, best, best_step, noise, alarm) in enumerate(columns):
-            rate, newest = None if rates is None else rates[at], best_step == steps[at]
-            progress.take(val, best, newest, noise, stretch.missing if train is None else train[at], rate)
-            if self._rises(rate) or newest or noise is None:
+        self.state.non_finite = 0
+        progress, sooner, rates = self._progress, self.limit - RELIEF, stretch.rates
+        train: Sequence[float | None] = stretch.train or [None] * len(stretch)
+        columns = zip(
+            stretch.steps, stretch.val, stretch.best, stretch.best_steps, stretch.noise, train, alarms, strict=True
+        )
+        for at, (step, val, best, best_step, noise, trained, alarm) in enumerate(columns):
+            progress.take(val, best, noise, newest=step == best_step)
+            if trained is not None:
+                progress.take_train(trained)
+            if rates is not None:
+                progress.take_rate(rates[at])
+            rising = self._rises(None if rates is None else rates[at])
+            if step == best_step or noise is None or rising:
                 continue
             evidence = self._evidence(best, noise)
-            if self._beyond(evidence, alarm=alarm):
+            # Asked in this order, as nearly always neither can be.
+            if (evidence > sooner or progress.waited > STANDSTILL) and self._beyond(evidence, alarm=alarm):
                 return self._decide(stretch[at], evidence, alarm=alarm)
         return None
 
@@ -107,7 +114,8 @@ class EvidenceStopping(StoppingPolicy):
         return before is not None and rate is not None and rate > before
 
     def _evidence(self, best: float, noise: float) -> float:
-        return BIAS + sum(map(mul, _WEIGHTS, self._progress.reckon(best, noise)))
+        weighed: Iterable[float] = map(mul, _WEIGHTS, self._progress.reckon(best, noise))
+        return BIAS + sum(weighed)
 
     def _beyond(self, evidence: float, *, alarm: bool) -> bool:
         """Return whether it is to stop, for the evidence or for a standstill."""

@@ -10,6 +10,7 @@ from overfit_monitor.state import Stateful
 
 _RECENT, _EARLIER, _LATEST = 8.0, 3.0, 24.0
 _TINY = 1e-12
+_NO_RATE = 0.0, 0.0
 FIGURES = ("above", "wait", "gain", "level", "turn", "fall", "train", "rate_to_fall", "rate_fallen")
 SLACK = 1.0
 LARGEST_STEP = 2.0
@@ -72,8 +73,10 @@ class Progress(Stateful):
     def follow(self, signal: Signal) -> None:
         """Take in the next evaluation without asking for the figures; as `update`."""
         if signal.finite:
-            newest = signal.best_step == signal.step
-            self.take(signal.val, signal.best, newest, signal.noise, signal.train, signal.learning_rate)
+            self.take(signal.val, signal.best, signal.noise, newest=signal.best_step == signal.step)
+            if signal.train is not None and math.isfinite(signal.train):
+                self.take_train(signal.train)
+            self.take_rate(signal.learning_rate)
 
     def figures(self, signal: Signal) -> dict[str, float] | None:
         """Return the figures of the evaluation that was taken in last; as `update`."""
@@ -81,18 +84,14 @@ class Progress(Stateful):
             return None
         return dict(zip(FIGURES, self.reckon(signal.best, signal.noise), strict=True))
 
-    def take(
-        self, val: float, best: float, newest: bool, noise: float | None, train: float | None, rate: float | None
-    ) -> None:
-        """Take in the next evaluation with a finite value.
+    def take(self, val: float, best: float, noise: float | None, *, newest: bool) -> None:
+        """Take in the next validation value; `take_train` and `take_rate` come after it.
 
         Args:
-            val: Validation value.
+            val: Validation value, a finite one.
             best: Lowest validation value so far.
-            newest: Whether it is this one.
             noise: Noise of the curve, None while unknown.
-            train: Train value, None where there is none.
-            rate: Learning rate, None where unknown.
+            newest: Whether the lowest is this one.
         """
         state = self.state
         count = state.count = state.count + 1
@@ -106,12 +105,27 @@ class Progress(Stateful):
         if val <= best or noise is None:
             state.above = 0.0
         else:
-            above = (val - best) / _noise(noise, best)
-            state.above = max(0.0, state.above + min(above, LARGEST_STEP) - SLACK)
-        if train is not None and math.isfinite(train):
-            self._follow_train(train)
-        if rate is not None and math.isfinite(rate):
-            self._follow_rate(rate)
+            step = (val - best) / _noise(noise, best)
+            above = state.above + (step if step < LARGEST_STEP else LARGEST_STEP) - SLACK
+            state.above = above if above > 0.0 else 0.0
+
+    def take_train(self, train: float) -> None:
+        """Take in the finite train value that came with a validation value."""
+        state = self.state
+        count = state.train_count = state.train_count + 1
+        if count == 1:
+            state.train_level = state.train_before = train
+        state.train_level += (_RECENT + 1.0) / (count + _RECENT) * (train - state.train_level)
+        state.train_before += (_EARLIER + 1.0) / (count + _EARLIER) * (train - state.train_before)
+
+    def take_rate(self, rate: float | None) -> None:
+        """Take in the learning rate that came with a validation value, None where unknown."""
+        if rate is None or not math.isfinite(rate):
+            return
+        state = self.state
+        fell = state.rate is not None and rate < state.rate
+        state.falling += 3.0 / (state.count + 2.0) * (float(fell) - state.falling)
+        state.rate, state.peak = rate, max(state.peak, rate)
 
     @property
     def waited(self) -> int:
@@ -131,43 +145,24 @@ class Progress(Stateful):
             noise: Noise of the curve.
         """
         state, noise, scale = self.state, _noise(noise, best), self._scale(best)
+        level, log, log1p = state.level, math.log, math.log1p  # this is called more often than anything else
+        gain, learned, gap = state.best_before - best, state.train_before - state.train_level, level - state.train_level
+        learned = learned if learned > 0.0 else 0.0
         return (
-            math.log1p(state.above),
-            math.log1p(state.count - state.at_best),
-            math.log(self._gain(best, scale) + 1e-3),
-            math.log1p(self._level(best, noise)),
-            max(-5.0, min(5.0, (state.latest - state.level) / noise)),
-            math.log(min((state.first - best) / noise, 1e9) + 0.1),
-            self._of_train(scale),
-            *self._of_rate(),
+            log1p(state.above),
+            log1p(state.count - state.at_best),
+            log((gain if gain > 0.0 else 0.0) / scale + 1e-3),
+            log1p(min((level - best) / noise, 1e9)) if level > best else 0.0,
+            max(-5.0, min(5.0, (state.latest - level) / noise)),
+            log(min((state.first - best) / noise, 1e9) + 0.1),
+            log(learned / ((gap if gap > 0.0 else 0.0) + 0.05 * scale + learned) + 0.01) if state.train_count else 0.0,
+            *(self._of_rate() if state.peak > 0.0 else _NO_RATE),
         )
-
-    def _follow_train(self, train: float) -> None:
-        state = self.state
-        count = state.train_count = state.train_count + 1
-        if count == 1:
-            state.train_level = state.train_before = train
-        state.train_level += (_RECENT + 1.0) / (count + _RECENT) * (train - state.train_level)
-        state.train_before += (_EARLIER + 1.0) / (count + _EARLIER) * (train - state.train_before)
-
-    def _follow_rate(self, rate: float) -> None:
-        state = self.state
-        fell = state.rate is not None and rate < state.rate
-        state.falling += 3.0 / (state.count + 2.0) * (float(fell) - state.falling)
-        state.rate, state.peak = rate, max(state.peak, rate)
-
-    def _of_train(self, scale: float) -> float:
-        state = self.state
-        if not state.train_count:
-            return 0.0
-        gain = max(0.0, state.train_before - state.train_level)
-        gap = max(0.0, state.level - state.train_level)
-        return math.log(gain / (gap + 0.05 * scale + gain) + 0.01)
 
     def _of_rate(self) -> tuple[float, float]:
         state = self.state
-        if state.rate is None or state.peak <= 0.0:
-            return 0.0, 0.0
+        if state.rate is None:
+            return _NO_RATE
         share = min(1.0, max(state.rate / state.peak, math.exp(-5.0)))
         return state.falling * share, -math.log(share)
 

@@ -21,7 +21,8 @@ from overfit_monitor.facts import Facts
 from overfit_monitor.history import Evaluation
 from overfit_monitor.metrics import direction
 from overfit_monitor.records import Finding, Mode, NotJudged
-from overfit_monitor.signals import Signal, Signals
+from overfit_monitor.rows import Rows
+from overfit_monitor.signals import Signal, Signals, Stretch
 from overfit_monitor.testing import curves
 
 Result = Finding | NotJudged | None
@@ -59,6 +60,22 @@ def signals_of(curve: curves.Curve, *, mode: Mode = "min") -> list[Signal]:
             for name, (other_train, other_val) in curve.others.items()
         }
         found.append(main.update(Evaluation(step, sign * val, sign * train, rate), others))
+    return found
+
+
+def stretches_of(curve: curves.Curve, length: int) -> list[Stretch]:
+    """Return the signals of a made run in stretches of a length, as a replay hands them in."""
+    main, beside = Signals(), {name: Signals(mode=_direction(name)) for name in curve.others}
+    found = []
+    for start in range(0, len(curve.val), length):
+        part = slice(start, start + length)
+        steps = list(range(len(curve.val)))[part]
+        rates: list[float | None] | None = None if curve.learning_rate is None else [*curve.learning_rate[part]]
+        others = {
+            name: beside[name].extend(Rows(steps, list(val[part]), list(train[part]), rates))
+            for name, (train, val) in curve.others.items()
+        }
+        found.append(main.extend(Rows(steps, curve.val[part], curve.train[part], rates), others))
     return found
 
 
@@ -172,6 +189,23 @@ def continues_from_its_state(detector: type[Detector]) -> None:
             assert results(second, stream[half:]) == whole[half:], f"{curve.name} from step {half}"
 
 
+def takes_many_at_once(detector: type[Detector]) -> None:
+    """Evaluations taken in together, in stretches of any length, leave what one after another leaves."""
+    if getattr(detector, "extend", Detector.extend) is Detector.extend:
+        return  # it takes them in one after another
+    for make in curves.CATALOGUE:
+        curve = make(80, seed=3)
+        for length in (9, 60):
+            plain, together = detector(), detector()
+            for part in stretches_of(curve, length):
+                for signal in part:
+                    plain.update(signal)
+                together.extend(part)
+                told = f"{curve.name}, up to step {part[-1].step} in stretches of {length}"
+                assert together.result(curve.facts) == plain.result(curve.facts), told
+                assert repr(together.state_dict()) == repr(plain.state_dict()), told
+
+
 def keeps_a_bounded_state(detector: type[Detector]) -> None:
     """The state does not grow with the run."""
     found = detector()
@@ -213,6 +247,7 @@ CHECKS: tuple[Check, ...] = (
     decides_from_the_prefix,
     looks_without_touching,
     continues_from_its_state,
+    takes_many_at_once,
     keeps_a_bounded_state,
     says_what_it_means,
 )

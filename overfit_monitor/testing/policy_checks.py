@@ -20,7 +20,7 @@ from overfit_monitor.records import StopDecision
 from overfit_monitor.signals import Signal
 from overfit_monitor.stopping.base import StoppingPolicy
 from overfit_monitor.testing import curves
-from overfit_monitor.testing.detector_checks import signals
+from overfit_monitor.testing.detector_checks import signals, stretches_of
 
 Make = Callable[[], StoppingPolicy]
 Check = Callable[[Make], None]
@@ -67,6 +67,18 @@ def continues_from_its_state(make: Make) -> None:
             decisions(first, stream[half:])
             assert repr(saved) == repr(kept), "going on changed a state that was saved before"
             assert decisions(second, stream[half:]) == whole[half:], f"{curve.name} from step {half}"
+
+
+def takes_many_at_once(make: Make) -> None:
+    """Evaluations taken in together, up to the first decision, leave what one after another leaves."""
+    for curve in _curves():
+        for length in (1, 30):
+            for alarm in (False, True):
+                plain, together = make(), make()
+                for part in stretches_of(curve, length):
+                    expected = _first_of(plain.update(signal, alarm=alarm) for signal in part)
+                    assert together.extend(part, [alarm] * len(part)) == expected, curve.name
+                    assert repr(together.state_dict()) == repr(plain.state_dict()), curve.name
 
 
 def does_not_depend_on_the_mode(make: Make) -> None:
@@ -125,6 +137,10 @@ def _curves() -> list[curves.Curve]:
     return [make(80) for make in (curves.plateau, curves.falling, curves.step_schedule, curves.overfit)]
 
 
+def _first_of(decided: Iterable[StopDecision | None]) -> StopDecision | None:
+    return next((decision for decision in decided if decision is not None), None)
+
+
 def _first(decided: Iterable[StopDecision | None]) -> int | None:
     return next((decision.step for decision in decided if decision is not None), None)
 
@@ -138,6 +154,7 @@ CHECKS: tuple[Check, ...] = (
     goes_on_while_validation_improves,
     decides_from_the_prefix,
     continues_from_its_state,
+    takes_many_at_once,
     does_not_depend_on_the_mode,
     takes_no_non_finite_value_for_an_improvement,
     takes_missing_train,

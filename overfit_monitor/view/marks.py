@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from overfit_monitor.detectors.overfitting import RESTART
+from overfit_monitor.detectors.overfitting.conditions import RESTART
 from overfit_monitor.diagnosis import decide
 from overfit_monitor.records import AppliedChange
 from overfit_monitor.view.series import Curve

@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from overfit_monitor.detectors.overfitting import RESTART, rise_for_alarm, train_change
+from overfit_monitor.detectors.overfitting.conditions import RESTART, rise_for_alarm, train_change
 from overfit_monitor.pooling import MOST
 from overfit_monitor.records import Mode
 from overfit_monitor.signals import LARGEST
 from overfit_monitor.stats.binned import MOST_BINS
 from overfit_monitor.stats.limits import limit_for
-from overfit_monitor.stats.rise import FEWEST, RisingCurve
+from overfit_monitor.stats.rise import FEWEST
+from overfit_monitor.stats.rising_curve import RisingCurve
 from overfit_monitor.view.curves import RunCurves
 from overfit_monitor.view.series import Array, Places, Steps, between, spread
 

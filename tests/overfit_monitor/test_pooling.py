@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overfit_monitor import Monitor, analyzer, pooling
+from overfit_monitor import Monitor, judged_run, pooling
 from overfit_monitor.analyzer import Analyzer
 from overfit_monitor.columns import Column, Columns
 from overfit_monitor.config import MonitorConfig
@@ -25,7 +25,7 @@ SHORT = 16
 def short(monkeypatch):
     """Judge several as one from the seventeenth evaluation on, so that short series show it."""
     monkeypatch.setattr(pooling, "MOST", SHORT)
-    monkeypatch.setattr(analyzer, "MOST", SHORT)
+    monkeypatch.setattr(judged_run, "MOST", SHORT)
 
 
 def pooled(values):

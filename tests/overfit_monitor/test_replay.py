@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overfit_monitor import Monitor
+from overfit_monitor import Monitor, judged_run, pooling
 from overfit_monitor.cli import main
 from overfit_monitor.errors import UsageError
+from overfit_monitor.records import Observation
 from overfit_monitor.replay import Course, _best_patience, _regret_by_patience, replay
+from overfit_monitor.stopping.evidence import EvidenceStopping
 from overfit_monitor.stopping.patience import PatienceStopping
 from overfit_monitor.testing import curves
 from overfit_monitor.testing.detector_checks import signals
@@ -54,6 +56,22 @@ def test_a_policy_against_the_validation_curve_seen():
     assert result.best_patience_figures == right
     (run,) = result.runs
     assert [(stop.stop_step, stop.best_step) for stop in run.stops] == [(4, 2), (8, 5), (None, 5)]
+
+
+def test_in_a_long_run_the_default_policy_is_what_the_monitor_follows(monkeypatch):
+    """Which judges means there; a patience counts single evaluations in the monitor as well."""
+    for module in (pooling, judged_run):
+        monkeypatch.setattr(module, "MOST", 16)
+    val = [1.0 / (1 + i / 9) + 0.02 * ((7 * i) % 5 - 2) + max(0.0, (i - 60) * 0.004) for i in range(200)]
+    observations = [Observation(step=i, val={"loss": value}) for i, value in enumerate(val)]
+    expected = [Monitor(patience=patience).replay(observations) for patience in (None, 25)]
+    (run,) = replay([write("log.csv", val_loss=val)], policies=["evidence", "patience:25"]).runs
+    assert [stop.stop_step for stop in run.stops] == [diagnosis.stop_step for diagnosis in expected]
+    ends = [199 if diagnosis.stop_step is None else diagnosis.stop_step for diagnosis in expected]
+    assert [stop.best_step for stop in run.stops] == [min(range(end + 1), key=val.__getitem__) for end in ends]
+    single, policy = signals(val), EvidenceStopping()
+    by_singles = next(found for found in map(policy.update, single) if found is not None)
+    assert by_singles.step != expected[0].stop_step
 
 
 def test_a_test_metric_judges_the_checkpoint_where_the_log_has_one():
@@ -161,7 +179,7 @@ def test_cli_output_goes_to_the_file(capsys):
         (["replay", "log.csv", "--policy", "nevr"], "Did you mean 'never'"),
         (["replay", "log.csv", "--truth", "val_los"], "Did you mean 'val_loss'"),
         (["replay", "log.csv", "--metric", "accuracy", "--val", "val_loss"], "metric cannot go together with --val"),
-        (["replay"], "required"),
+        (["replay"], "LOG is missing"),
     ],
 )
 def test_cli_what_cannot_be_judged_is_exit_status_2(arguments, message, capsys):

@@ -17,7 +17,7 @@ from overfit_monitor.stats.autocorrelation import (
 )
 from overfit_monitor.stats.binned import MOST_BINS, BinnedCurve
 from overfit_monitor.stats.limits import LIMITS, limit_for
-from overfit_monitor.stats.rise import measure_rise
+from overfit_monitor.stats.rising_curve import measure_rise
 from overfit_monitor.stats.smoothing import running_median
 from overfit_monitor.testing.curves import noise
 

@@ -10,7 +10,7 @@ from overfit_monitor.stats.autocorrelation import autocorrelation, inflation
 from overfit_monitor.stats.binned import BinnedCurve
 from overfit_monitor.stats.noise import StepNoise
 from overfit_monitor.stats.order import Window
-from overfit_monitor.stats.rise import RisingCurve, measure_rise
+from overfit_monitor.stats.rising_curve import RisingCurve, measure_rise
 from overfit_monitor.stats.smoothing import running_median
 
 VALUES = st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0, 1e150, -1e150])

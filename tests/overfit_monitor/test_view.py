@@ -18,7 +18,8 @@ from overfit_monitor.records import AppliedChange, Diagnosis, Finding, MetricCho
 from overfit_monitor.signals import Signals
 from overfit_monitor.stats.binned import BinnedCurve
 from overfit_monitor.stats.limits import limit_for
-from overfit_monitor.stats.rise import least_rise, measure_rise
+from overfit_monitor.stats.rise import least_rise
+from overfit_monitor.stats.rising_curve import measure_rise
 from overfit_monitor.view import rows
 from overfit_monitor.view.curves import RunCurves, curves_of
 from overfit_monitor.view.payload import compare, details, overview, row, series, show, shown_from_run, waiting_row

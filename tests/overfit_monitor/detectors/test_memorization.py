@@ -6,7 +6,7 @@ import math
 import pytest
 
 from overfit_monitor.detectors import Memorization
-from overfit_monitor.detectors.memorization import entropy
+from overfit_monitor.detectors.memorization.label_noise import entropy
 from overfit_monitor.facts import DataFacts, Facts, LossFacts
 from overfit_monitor.records import Finding, NotJudged
 

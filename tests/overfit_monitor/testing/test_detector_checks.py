@@ -112,6 +112,13 @@ class Backwards(Silent):
         return _finding(onset_step=9, alarm_step=3)
 
 
+class Skips(Hoards):
+    """It has a short cut that leaves values out."""
+
+    def extend(self, stretch):
+        self.update(stretch[-1])
+
+
 class Breaks(Silent):
     def update(self, signal):
         self.state.asked = round(signal.val + (signal.train or 0.0))
@@ -133,6 +140,7 @@ WRONG = {
     "decides_from_the_prefix": Guesses,
     "looks_without_touching": Counts,
     "continues_from_its_state": Forgets,
+    "takes_many_at_once": Skips,
     "keeps_a_bounded_state": Hoards,
     "says_what_it_means": Backwards,
 }

@@ -1,39 +1,24 @@
-"""Train is better than right answers can make it: single examples, wrong labels among them, are known by heart."""
+"""The detector of memorization."""
 
 from __future__ import annotations
 
 import math
 import re
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple, Self, final
+from typing import ClassVar, Self, final
 
 from overfit_monitor.detectors.base import Detector
+from overfit_monitor.detectors.memorization.label_noise import Limit, by_accuracy, by_loss, reach_accuracy, reach_loss
 from overfit_monitor.facts import Facts
 from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.stats.level import MINIMUM, Level, Levels
 
-ACCURACY_MARGIN = 0.02
-LOSS_MARGIN = 0.9
-DEVIATIONS = 3.0
 ZERO = 0.01
 PERFECT = 0.999
 FAR = 0.5
 FAR_ACCURACY = 0.05
 WORSE = 0.10
-# A result may not look back, and the label noise is a fact for the result only: so the steps at which train first
-# came to each of these values are kept, and a limit is moved to the next stricter one of them.
-ACCURACY_GRID = 0.01
-LOSS_GRID = 0.02
-HIGHEST_LOSS = 3.0
-CROSS_ENTROPY = re.compile(r"cross_?entropy|nll|bce", re.IGNORECASE)
-
-
-class Limit(NamedTuple):
-    """What train cannot pass by right answers alone, and when and how it did."""
-
-    step: int
-    told: str
 
 
 @dataclass(slots=True)
@@ -101,10 +86,9 @@ class Memorization(Detector):
         if signal.train is not None and math.isfinite(signal.train):
             state.start = signal.train if state.start is None else state.start
             self._train.update(signal.step, signal.train)
-            reached = (HIGHEST_LOSS - self._train.level) / LOSS_GRID
-            _reach(state.loss_steps, signal.step, reached, HIGHEST_LOSS / LOSS_GRID)
+            reach_loss(state.loss_steps, signal.step, self._train.level)
         self._follow_accuracy(signal)
-        self._fitted(signal.step, self._zero_loss(self._val.level, self._train.level))
+        self._fitted(signal.step, self._zero_loss(self._val.level, self._train.level) or self._perfect())
 
     def extend(self, stretch: Stretch) -> None:
         """Take in many evaluations at once: of train only new lowest levels matter, and those near zero."""
@@ -117,17 +101,40 @@ class Memorization(Detector):
             train = self._train.extend(stretch.steps, stretch.train)
             known = train.levels
             for at in train.better():
-                reached = (HIGHEST_LOSS - known[at]) / LOSS_GRID
-                _reach(state.loss_steps, stretch.steps[at], reached, HIGHEST_LOSS / LOSS_GRID)
-        accurate = bool(stretch.others) or stretch.mode == "max"
+                reach_loss(state.loss_steps, stretch.steps[at], known[at])
         near = state.start is not None and min(known) <= ZERO * state.start
-        if not accurate and not near and not self._perfect():
+        perfect = self._perfect_at(stretch)
+        if not near and True not in perfect:
             state.fitted_step = None
             return
-        for at, (step, level, trained) in enumerate(zip(stretch.steps, val.levels, known, strict=True)):
-            if accurate:
-                self._follow_accuracy(stretch[at])
-            self._fitted(step, near and self._zero_loss(level, trained))
+        for step, level, trained, fitted in zip(stretch.steps, val.levels, known, perfect, strict=True):
+            self._fitted(step, fitted or (near and self._zero_loss(level, trained)))
+
+    def _perfect_at(self, stretch: Stretch) -> list[bool]:
+        """Follow the accuracy, and return whether train was fitted by it at each evaluation."""
+        found = self._accuracy_of(stretch)
+        if stretch.mode == "min" and (found is None or found.train is None):
+            return [self._perfect()] * len(stretch)
+        if found is None or found.train is None or self._turns_to_percent(found):
+            perfect = []
+            for signal in stretch:
+                self._follow_accuracy(signal)
+                perfect.append(self._perfect())
+            return perfect
+        val = self._val_accuracy.extend(found.steps, found.val).levels
+        train = self._train_accuracy.extend(found.steps, found.train).levels
+        for step, level in zip(found.steps, train, strict=True):
+            reach_accuracy(self.state.accuracy_steps, step, self._part(level))
+        return [self._perfect_with(one, other) for one, other in zip(train, val, strict=True)]
+
+    def _accuracy_of(self, stretch: Stretch) -> Stretch | None:
+        """Return the accuracy beside a loss, None without one."""
+        if self.state.accuracy is None and stretch.others:
+            self.state.accuracy = _choose(stretch[0]) if stretch.mode == "min" else None
+        return stretch.others.get(self.state.accuracy or "")
+
+    def _turns_to_percent(self, found: Stretch) -> bool:
+        return not self.state.percent and -min(*found.val, *(found.train or ())) > 1.0
 
     def result(self, facts: Facts) -> Finding | NotJudged | None:
         """Return the finding while train is where right answers alone cannot bring it."""
@@ -136,8 +143,13 @@ class Memorization(Detector):
         noise = facts.data.label_noise
         if noise is None:
             return self._interpolation()
-        passed = [limit for limit in (self._by_accuracy(noise, facts), self._by_loss(noise, facts)) if limit]
-        return self._noise_learned(noise, passed, facts) if passed else None
+        state, accuracy = self.state, self._share(self._train_accuracy)
+        passed = [
+            by_accuracy(state.accuracy_steps, accuracy, noise, facts),
+            None if state.accuracy == "" else by_loss(state.loss_steps, self._train.level, noise, facts),
+        ]
+        limits = [limit for limit in passed if limit is not None]
+        return self._noise_learned(noise, limits, facts) if limits else None
 
     def _follow_accuracy(self, signal: Signal) -> None:
         state = self.state
@@ -150,38 +162,16 @@ class Memorization(Detector):
             state.percent, state.accuracy_steps = True, []
         self._val_accuracy.update(signal.step, found.val)
         self._train_accuracy.update(signal.step, found.train)
-        reached = self._share(self._train_accuracy) / ACCURACY_GRID
-        _reach(state.accuracy_steps, signal.step, reached, 1.0 / ACCURACY_GRID)
+        reach_accuracy(state.accuracy_steps, signal.step, self._share(self._train_accuracy))
 
     def _share(self, level: Level) -> float:
-        return -level.level / (100.0 if self.state.percent else 1.0)
+        return self._part(level.level)
 
-    def _by_accuracy(self, noise: float, facts: Facts) -> Limit | None:
-        n = facts.data.n_train
-        error = DEVIATIONS * math.sqrt(noise * (1.0 - noise) / n) if n else 0.0
-        at = math.ceil((1.0 - noise + max(ACCURACY_MARGIN, error)) / ACCURACY_GRID - 1e-9)
-        steps = self.state.accuracy_steps
-        if noise <= 0.0 or at >= len(steps) or self._share(self._train_accuracy) < at * ACCURACY_GRID - 1e-9:
-            return None
-        told = f"train accuracy is {self._share(self._train_accuracy):.1%}, above the {1.0 - noise:.1%} of right labels"
-        return Limit(steps[at], told)
+    def _part(self, level: float) -> float:
+        return -level / (100.0 if self.state.percent else 1.0)
 
-    def _by_loss(self, noise: float, facts: Facts) -> Limit | None:
-        loss, classes, n = facts.loss, facts.data.classes or 2, facts.data.n_train
-        if loss is None or not CROSS_ENTROPY.search(loss.name) or not 0.0 < noise < 1.0 - 1.0 / max(classes, 2):
-            return None
-        floor = entropy(noise, classes)
-        spread = math.sqrt(noise * (1.0 - noise) / n) * math.log((1.0 - noise) * (classes - 1) / noise) if n else 0.0
-        limit = min(LOSS_MARGIN * floor, floor - DEVIATIONS * spread)
-        at = math.ceil((HIGHEST_LOSS - limit) / LOSS_GRID - 1e-9)
-        steps, level = self.state.loss_steps, self._train.level
-        if self.state.accuracy == "" or at >= len(steps) or not 0.0 <= level <= HIGHEST_LOSS - at * LOSS_GRID + 1e-9:
-            return None
-        return Limit(steps[at], f"train loss is {level:.3g}, below the {floor:.3g} that the label noise implies")
-
-    def _fitted(self, step: int, zero_loss: bool) -> None:
+    def _fitted(self, step: int, fitted: bool) -> None:
         state = self.state
-        fitted = zero_loss or self._perfect()
         state.fitted_step = (step if state.fitted_step is None else state.fitted_step) if fitted else None
 
     def _zero_loss(self, val: float, level: float) -> bool:
@@ -191,9 +181,11 @@ class Memorization(Detector):
         return val - level >= FAR * (start - level)
 
     def _perfect(self) -> bool:
-        if not self._train_accuracy.seen or self._share(self._train_accuracy) < PERFECT:
-            return False
-        return self._share(self._val_accuracy) <= self._share(self._train_accuracy) - FAR_ACCURACY
+        seen = self._train_accuracy.seen > 0
+        return seen and self._perfect_with(self._train_accuracy.level, self._val_accuracy.level)
+
+    def _perfect_with(self, train: float, val: float) -> bool:
+        return self._part(train) >= PERFECT and self._part(val) <= self._part(train) - FAR_ACCURACY
 
     def _noise_learned(self, noise: float, passed: list[Limit], facts: Facts) -> Finding:
         step = min(limit.step for limit in passed)
@@ -267,26 +259,6 @@ class Memorization(Detector):
             "validation_worse": self.state.worse,
             "membership_auc": None if self.state.membership is None else self.state.membership[0],
         }
-
-
-def entropy(noise: float, classes: int) -> float:
-    """Return the least expected cross-entropy, in nats, on labels of which a share is replaced by any other.
-
-    ``-(1 - noise) log(1 - noise) - noise log(noise / (classes - 1))``
-
-    Args:
-        noise: Share of wrong labels, above 0 and below 1.
-        classes: Number of classes, at least 2.
-
-    Example:
-        >>> round(entropy(0.1, 2), 4), round(entropy(0.1, 10), 4)
-        (0.3251, 0.5448)
-    """
-    return -(1.0 - noise) * math.log(1.0 - noise) - noise * math.log(noise / (classes - 1))
-
-
-def _reach(steps: list[int], step: int, reached: float, most: float) -> None:
-    steps.extend([step] * (int(min(max(reached + 1e-9, -1.0), most) + 1.0) - len(steps)))
 
 
 def _choose(signal: Signal) -> str | None:

@@ -1,49 +1,37 @@
-"""Validation gets worse than its own best while training goes on."""
+"""The detector of overfitting."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, ClassVar, final
 
 from overfit_monitor.detectors.base import Detector
+from overfit_monitor.detectors.overfitting.conditions import (
+    MATERIAL,
+    OVER,
+    PAIRED_ERRORS,
+    PAIRED_IN_A_ROW,
+    PAIRED_MATERIAL,
+    PAIRED_SHARE,
+    PAIRED_WANDER,
+    RESTART,
+    SINCE_BEST,
+    SURE_ERRORS,
+    SURELY_OVER,
+    TRAIN_SHARE,
+    WANDER,
+    train_change,
+)
+from overfit_monitor.detectors.overfitting.told import State, Told
 from overfit_monitor.facts import Facts
-from overfit_monitor.records import Evidence, Finding, NotJudged
+from overfit_monitor.records import Finding, NotJudged
 from overfit_monitor.signals import Signal, Stretch
 from overfit_monitor.stats.binned import BinnedCurve
 from overfit_monitor.stats.limits import limit_for
-from overfit_monitor.stats.order import median
-from overfit_monitor.stats.rise import FEWEST, MOST_CORRELATION, Rise, RisingCurve, least_rise
-
-# False-alarm rates, delays and what else was tried: docs/decisions/0004-overfitting-test.md and docs/statistics.md.
-MATERIAL = 0.08
-OVER = 0.03
-SURELY_OVER = 1.001 * OVER  # whatever the rounding
-WANDER = 3.0
-SINCE_BEST = 3
-# With the paired change of per-example losses: docs/decisions/0014-paired-test.md.
-SURE_ERRORS = 1.645  # one-sided 95 % of a normal distribution
-PAIRED_ERRORS = 1.0
-PAIRED_MATERIAL = 0.05
-PAIRED_IN_A_ROW = 5
-PAIRED_WANDER = 1.5
-PAIRED_SHARE = 1.0 / 6.0
-RESTART = 1.5
-TRAIN_SHARE = 0.5  # of the rise; train that rises more explains it
-
-
-@dataclass(slots=True)
-class _State:
-    alarm_step: int | None = None
-    best_val: float = math.inf
-    last_val: float = math.nan
-    others_at_best: dict[str, float] = field(default_factory=dict)
-    others_now: dict[str, float] = field(default_factory=dict)
-    paired_in_a_row: int = 0
-    change_error: float | None = None
-    learning_rate: float | None = None
+from overfit_monitor.stats.rise import FEWEST, Rise
+from overfit_monitor.stats.rising_curve import RisingCurve
 
 
 @final
@@ -74,12 +62,12 @@ class Overfitting(Detector):
     """
 
     id: ClassVar[str] = "overfitting"
-    state: _State
+    state: State
 
     def __init__(self, *, false_alarm_rate: float = 0.05) -> None:
         self.false_alarm_rate = false_alarm_rate
         self.limit = limit_for(false_alarm_rate)
-        self.state = _State()
+        self.state = State()
         self._val = BinnedCurve()
         self._train = BinnedCurve()
         self._curve = RisingCurve()
@@ -178,26 +166,12 @@ class Overfitting(Detector):
         alarm, seen = self.state.alarm_step, len(self._val.values)
         if seen < FEWEST:
             return NotJudged(id=self.id, reason=f"it needs at least {FEWEST} finite validation values and has {seen}")
-        if alarm is None:
+        found = None if alarm is None else self._rise()
+        if alarm is None or found is None:
             return None
-        found = self._rise()
-        assert found is not None
         first, onset, last = (min(self._val.step_of(position), alarm) for position in found.begins)
-        change = self._train_change(found)
-        return Finding(
-            id=self.id,
-            severity="error",
-            message=f"validation is {found.rise:.4g}{_share(found)} worse than its best around step {onset}, and has "
-            f"been rising since. {_about_train(change)}{self._about_others()}",
-            onset_step=onset,
-            onset_range=(first, last),
-            alarm_step=alarm,
-            evidence=self._evidence(found, change),
-            speaks_for=self._for(found, change),
-            speaks_against=self._against(found, facts),
-            experiment=f"evaluate the checkpoint of step {onset} and the last one on data that neither has seen: "
-            "overfitting leaves the earlier one better.",
-        )
+        told = Told(self.state, found, self._train_change(found), self.limit, self.false_alarm_rate, facts)
+        return told.finding(self.id, onset, (first, last), alarm)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a state that `state_dict` returned."""
@@ -262,117 +236,3 @@ class Overfitting(Detector):
 
     def _train_change(self, found: Rise) -> float | None:
         return train_change(self._train.values[: self._curve.seen], found)
-
-    def _evidence(self, found: Rise, change: float | None) -> dict[str, Evidence]:
-        evidence: dict[str, Evidence] = {
-            "rise": found.rise,
-            "rise_relative": found.rise / abs(found.best) if found.best else None,
-            "last_worse_than_best": self.state.last_val - self.state.best_val,
-            "noise": found.noise,
-            "autocorrelation": found.correlation,
-            "statistic": found.statistic,
-            "limit": self.limit,
-            "false_alarm_rate": self.false_alarm_rate,
-            "largest_recovered_rise": found.recovered,
-            "train_change": change,
-            "sampling_error": self.state.change_error,
-        }
-        for name, now in self._compared().items():
-            evidence[f"{name}_lost"] = self.state.others_at_best[name] - now
-        return evidence
-
-    def _compared(self) -> dict[str, float]:
-        return {name: now for name, now in self.state.others_now.items() if name in self.state.others_at_best}
-
-    def _about_others(self) -> str:
-        said = [
-            f"{name} went from {self.state.others_at_best[name]:.4g} to {now:.4g}"
-            for name, now in self._compared().items()
-        ]
-        return f" Since then {' and '.join(said[:3])}." if said else ""
-
-    def _for(self, found: Rise, change: float | None) -> tuple[str, ...]:
-        said = [
-            f"the rise is {found.statistic:.3g} in units of its noise, the limit for {self.false_alarm_rate:g} false "
-            f"alarms a run is {self.limit:.3g}"
-        ]
-        if self.state.change_error is not None and self.state.paired_in_a_row:
-            said.append(
-                f"on the same examples validation is worse by {self.state.last_val - self.state.best_val:.3g}, with a "
-                f"standard error of {self.state.change_error:.2g}, {self.state.paired_in_a_row} times in a row"
-            )
-        if change is not None and change < 0.0:
-            said.append(f"train improved by {-change:.4g} meanwhile")
-        if found.recovered < 0.1 * found.rise:
-            said.append("the run has not made good any comparable rise before")
-        return tuple(said)
-
-    def _against(self, found: Rise, facts: Facts) -> tuple[str, ...]:
-        said = []
-        if self._train_change(found) is None:
-            said.append("the train metric is not known")
-        if self.state.change_error is None:
-            size = f" of {facts.data.n_val} examples" if facts.data.n_val else ""
-            said.append(f"the sampling error of the validation set{size} is not known: no per-example losses")
-        if found.correlation > MOST_CORRELATION:
-            said.append(f"the noise is strongly correlated ({found.correlation:.2f}), or the curve very smooth")
-        if found.recovered >= 0.1 * found.rise:
-            said.append(f"a rise of {found.recovered:.4g} was made good earlier in this run")
-        return tuple(said)
-
-
-def rise_for_alarm(
-    found: Rise, n: int, limit: float, *, change: float | None = None, change_error: float = 0.0
-) -> float:
-    """Return the smallest rise that would raise the alarm now by the curve alone, all else being as it is.
-
-    The same conditions as those of the alarm, solved for the rise; a plot shows it.
-
-    Args:
-        found: What was measured.
-        n: Number of values it was measured on.
-        limit: Limit of the statistic.
-        change: Change of the train level since the best, None where unknown.
-        change_error: Standard error of the paired change, 0 where unknown.
-
-    Returns:
-        The rise in the units of the values; NaN where the best is so recent that no rise raises the alarm.
-    """
-    if n - 1 - found.best_at < SINCE_BEST:
-        return math.nan
-    return max(
-        MATERIAL * abs(found.best),
-        WANDER * found.wander,
-        SURE_ERRORS * change_error,
-        least_rise(found, n, limit),
-        (change or 0.0) / TRAIN_SHARE,
-    )
-
-
-def train_change(train: Sequence[float], found: Rise) -> float | None:
-    """Return how the train level has changed since validation was best, None where it is not known.
-
-    Args:
-        train: Train values, binned as those of validation; NaN where there was none.
-        found: What was measured on validation.
-    """
-    window = max(3, len(train) // 20)
-    around = _known(train[max(0, found.best_at - window // 2) : found.best_at + window // 2 + 1])
-    now = _known(train[-window:])
-    return median(now) - median(around) if around and now else None
-
-
-def _known(values: Sequence[float]) -> list[float]:
-    return [value for value in values if not math.isnan(value)]
-
-
-def _share(found: Rise) -> str:
-    return f" ({found.rise / abs(found.best):.0%})" if found.best else ""
-
-
-def _about_train(change: float | None) -> str:
-    if change is None:
-        return "The train metric is not known."
-    if change < 0.0:
-        return f"Train improved by {-change:.4g} meanwhile."
-    return "Train is at its floor."
