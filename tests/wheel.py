@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ["pytest", "hypothesis", "pytest-timeout", "pytest-xdist", "jsonschema"]
 CORE = [
     # Modules, the command, and the public names.
-    *("test_package.py", "test_cli.py", "test_check.py", "test_monitor.py", "testing"),
+    *("test_package.py", "test_cli.py", "test_check.py", "test_monitor.py"),
     # Files of the package beside its modules: pages, schemas, effects, names of columns, samples.
-    *("test_view_static.py", "test_explain.py", "advice/test_catalogue.py", "reports", "detectors/conftest.py"),
-    *("readers/test_conventions.py", "readers/test_sample_logs.py", "detectors/test_common.py"),
+    *("test_view_static.py", "test_explain.py", "advice/test_catalogue.py", "reports"),
+    *("readers/test_conventions.py", "readers/test_sample_logs.py"),
     # What is said or done where an extra is not installed.
     *("doctor", "following/test_watch_command.py", "readers/test_sources.py", "test_completion.py"),
     *("test_plotting.py", "test_progress.py", "test_written.py", "test_webhook.py"),
