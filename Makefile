@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
+# Hundreds of processes start in the tests; without compiled modules each would compile them again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit lint types wheel-test bench browser clean
 
@@ -16,18 +19,18 @@ demo: $(VENV)/.demo  ## train, watch it overfit, stop, advise, and try the advic
 test: lint unit wheel-test  ## everything CI runs
 
 unit: $(VENV)/.dev browser  ## all tests, real frameworks and a real browser included
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev  ## style, types and the arrows of the architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
 types:  ## check the types of the pages' modules with TypeScript (needs npm)
 	@npx --yes -p typescript@5.9.3 tsc -p overfit_monitor/view/jsconfig.json | grep -v '/vendor/\|^ ' | grep . && exit 1 || echo "types fit"
 
-wheel-test: $(VENV)/.dev  ## build the wheel and run the core tests against it, from another folder
+wheel-test: $(VENV)/.dev  ## build the wheel and run against it what depends on it, from another folder
 	$(BIN)/python tests/wheel.py
 
 bench: $(VENV)/.dev  ## print the tables that the documentation quotes
@@ -48,7 +51,8 @@ $(VENV)/.demo: $(VENV)/bin/pip pyproject.toml constraints.txt
 	$(PIP) install --constraint constraints.txt --editable '.[demo]'
 	@touch $@
 
+# Most of these modules are never imported; the others are compiled when they first are.
 $(VENV)/.dev: $(VENV)/bin/pip pyproject.toml constraints.txt
 	@echo "installing overfit-monitor with everything its tests need into $(VENV) (once)"
-	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	$(PIP) install --no-compile --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.demo

@@ -1,13 +1,13 @@
 """What watching a PyTorch loop costs a training step, beside the bare loop and other ways to keep the mean loss.
 
-usage: python benchmarks/overhead.py [--seconds 20] [--device cpu] [--steps 0.1 0.3 1 3]
+usage: python benchmarks/overhead.py [--seconds 20] [--device cpu] [--steps 0.1 0.3 1 3] [--warm-up 1000]
 
 One thread, one network for each length of step. The same training step runs bare, watched (loss module and optimizer
 hooked by `watch`), with ``loss.item()`` added up by hand, with `torchmetrics.MeanMetric` and with
 `SummaryWriter.add_scalar` at every step, where these are installed. The ways take turns in chunks of a few
 milliseconds, so that whatever else the machine does meets all of them; a chunk is compared with the bare chunks
 beside it. Told are microseconds a step over the bare loop and the ratio to it, each the median over chunks with
-its 95 % interval. The first thousand steps of each way warm up and are left out. On a GPU the clock is read after
+its 95 % interval. The first ``--warm-up`` steps of each way are left out. On a GPU the clock is read after
 everything in the queue is done.
 """
 
@@ -28,7 +28,6 @@ from torch import Tensor, nn
 from overfit_monitor_torch import watch
 
 CHUNK = 0.004  # seconds; long beside the clock, short beside what disturbs a machine
-WARM_UP = 1000
 
 
 class Loop:
@@ -138,12 +137,12 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     return float(np.median(ordered)), float(ordered[low]), float(ordered[high])
 
 
-def compare(milliseconds: float, seconds: float, device: torch.device) -> list[list[object]]:
+def compare(milliseconds: float, seconds: float, device: torch.device, warm_up: int) -> list[list[object]]:
     """Let the ways take turns for so long; return a row for each."""
     with ExitStack() as stack:
         loops = dict(ways(width_for(milliseconds, device), device, stack))
         for loop in loops.values():
-            loop.run(WARM_UP)
+            loop.run(warm_up)
         steps = max(1, round(CHUNK / timed(loops["bare"], 50, device)))
         taken: dict[str, list[float]] = {name: [] for name in loops}
         begin = time.perf_counter()
@@ -173,12 +172,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="for each length of step (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--steps", type=float, nargs="+", default=[0.1, 0.3, 1.0, 3.0], help="milliseconds of a step")
+    parser.add_argument("--warm-up", type=int, default=1000, help="steps before (default: %(default)s)")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     rows = []
     for milliseconds in given.steps:
         progress(f"a step of {milliseconds} ms")
-        rows += compare(milliseconds, given.seconds, torch.device(given.device))
+        rows += compare(milliseconds, given.seconds, torch.device(given.device), given.warm_up)
     header = ["step, ms", "way", "over the bare step, µs (95 %)", "ratio (95 %)", "steps"]
     show(f"Cost of a training step on {given.device}, one thread", header, rows)
 

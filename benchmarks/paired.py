@@ -1,6 +1,6 @@
 """What per-example validation losses bring to the detection of a rise, on nets whose true test loss is known.
 
-usage: python benchmarks/paired.py [--runs 160] [--seed 12] [--rate 0.05]
+usage: python benchmarks/paired.py [--runs 160] [--seed 12] [--rate 0.05] [--sizes 25 50 100 ...]
 
 Real small networks are validated on 1,600 examples and tested on 4,000 hidden ones; a smaller validation set is the
 beginning of the larger one. The seed is one that nothing was tuned on.
@@ -161,11 +161,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=160, help="networks (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=12, help="seed of the networks (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=0.05, help="false alarms a run (default: %(default)s)")
+    parser.add_argument("--sizes", type=int, nargs="+", choices=SIZES, default=SIZES, help="of the validation set")
     given = parser.parse_args(arguments)
     records = nets.load(given.runs, given.seed, name="paired", fixed=SETTINGS, record_type=Nested)
     runs = [Run(record) for record in records if np.isfinite(record["test_loss"] + record["val-25"]).all()]
     rows: list[list[object]] = []
-    for n in SIZES:
+    for n in given.sizes:
         ratios = [ratio for run in runs if (ratio := run.smaller(n)) is not None]
         low, middle, high = np.quantile(ratios or [math.nan], (0.25, 0.5, 0.75))
         rows.append([n, len(ratios), f"{middle:.1f}", f"{low:.1f} to {high:.1f}"])
@@ -174,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     title = (
         f"Detection of a rise at equal false alarms: {len(runs)} nets, {sum(r.risen is not None for r in runs)} rise"
     )
-    show(title, header, [row for n in SIZES for row in compare(runs, n, given.rate)])
+    show(title, header, [row for n in given.sizes for row in compare(runs, n, given.rate)])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What every test is held to."""
 
 import logging
+import os
 import signal
 
 import hypothesis
@@ -13,6 +14,10 @@ hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any machine")
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+    # For networks as small as those of the tests more threads only wait for each other; also in child processes.
+    os.environ.setdefault(name, "1")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's `&` and nohup have it ignored, by child processes too: whoever tests Ctrl-C would wait forever.

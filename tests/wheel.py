@@ -1,7 +1,9 @@
-"""Build the wheel and run the tests of the core, and some of the pytest plugin, against it in a bare environment.
+"""Build the wheel and run against it, in a bare environment, the tests whose outcome depends on how it is installed.
 
-From another folder: a forgotten file, a framework imported by the core, or a plugin that pytest does not find by its
-entry point shows here and nowhere else.
+From another folder: a forgotten file, a module that asks for a framework or an extra, a command or a plugin that is not
+found by its entry point shows here and nowhere else. What the other tests of the core find does not depend on it: they
+run once, by `make unit`. That no function of the core imports a framework later is seen in all of its sources by
+`test_package.py`, here that every module can be imported without any.
 """
 
 from __future__ import annotations
@@ -16,7 +18,17 @@ from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ["pytest", "hypothesis", "pytest-timeout", "pytest-xdist", "jsonschema"]
-# Of the plugin what shows that pytest finds and runs it there; the rest does not depend on how it was installed.
+CORE = [
+    # Modules, the command, and the public names.
+    *("test_package.py", "test_cli.py", "test_check.py", "test_monitor.py"),
+    # Files of the package beside its modules: pages, schemas, effects, names of columns, samples.
+    *("test_view_static.py", "test_explain.py", "advice/test_catalogue.py", "reports"),
+    *("readers/test_conventions.py", "readers/test_sample_logs.py"),
+    # What is said or done where an extra is not installed.
+    *("doctor", "following/test_watch_command.py", "readers/test_sources.py", "test_completion.py"),
+    *("test_plotting.py", "test_progress.py", "test_written.py", "test_webhook.py"),
+]
+# Of the plugin what shows that pytest finds and runs it there.
 PLUGIN = ["conftest.py", "test_logs.py"]
 NO_PACKAGE = {"__pycache__", ".mypy_cache"}
 
@@ -33,26 +45,33 @@ def packaged() -> set[str]:
     }
 
 
+def copy(path: Path, place: Path) -> None:
+    """Copy a file or folder of the repository to the same place in another folder."""
+    (place / path).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(ROOT / path, place / path) if (ROOT / path).is_dir() else shutil.copy(ROOT / path, place / path)
+
+
 def main() -> int:
     """Return pytest's exit status."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", folder, str(ROOT)], check=True)
         wheel = next(place.glob("*.whl"))
-        venv.create(place / "venv", with_pip=True)
+        venv.create(place / "venv")
         python = place / "venv" / "bin" / "python"
-        subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}", *TOOLS], check=True)
+        pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-compile"]
+        subprocess.run([*pip, str(wheel), *TOOLS], check=True)
         if forgotten := packaged() - set(ZipFile(wheel).namelist()):
             print(f"not in the wheel: {', '.join(sorted(forgotten))}", file=sys.stderr)
             return 1
-        shutil.copytree(ROOT / "tests" / "overfit_monitor", place / "tests" / "overfit_monitor")
-        plugin = Path("tests", "integrations", "overfit_monitor_pytest")
-        (place / plugin).mkdir(parents=True)
-        for name in PLUGIN:
-            shutil.copy(ROOT / plugin / name, place / plugin)
-        shutil.copy(ROOT / "tests" / "conftest.py", place / "tests")
+        tests = [Path("tests", name) for name in ("conftest.py", "chromium.py")]
+        tests += [Path("tests", "overfit_monitor", name) for name in CORE]
+        tests += [Path("tests", "integrations", "overfit_monitor_pytest", name) for name in PLUGIN]
+        for path in tests:
+            copy(path, place)
         shutil.copytree(ROOT / "docs", place / "docs")
         shutil.copy(ROOT / "pyproject.toml", place)
+        subprocess.run([place / "venv" / "bin" / "overfit-monitor", "--version"], cwd=place, check=True)
         command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile", "tests"]
         return subprocess.run(command, cwd=place, check=False).returncode
 

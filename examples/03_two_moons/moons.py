@@ -15,8 +15,8 @@ plt.switch_backend("Agg")  # writes files, needs no screen
 
 N_TRAIN, N_VAL, N_TEST = 40, 300, 2000
 HIDDEN = 500
-EPOCHS = 120
-LEARNING_RATE = 0.01
+EPOCHS = 60
+LEARNING_RATE = 0.02
 
 TRAIN, VAL, BEST, ONSET = "#7a869a", "#c2410c", "#0f766e", "#7c3aed"
 

@@ -28,9 +28,7 @@ def run(command, folder, **variables):
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "MLFLOW_"))}
     # One thread: for networks as small as these, more of them only wait for each other.
     own = {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return subprocess.run(
-        command, cwd=folder, env=kept | own | variables, capture_output=True, text=True, timeout=240, check=False
-    )
+    return subprocess.run(command, cwd=folder, env=kept | own | variables, capture_output=True, text=True, check=False)
 
 
 def steps_after_installation():

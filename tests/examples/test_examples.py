@@ -30,9 +30,7 @@ def run(command, folder, **variables):
         # The commands of the environment that runs the tests, also where it is not activated.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    return subprocess.run(
-        command, cwd=folder, env=environment | variables, capture_output=True, text=True, timeout=240, check=False
-    )
+    return subprocess.run(command, cwd=folder, env=environment | variables, capture_output=True, text=True, check=False)
 
 
 def run_example(name, folder):
@@ -101,6 +99,6 @@ def test_advice_is_tried_and_goes_on_where_it_was_interrupted(tmp_path):
     assert "keep " in said
     journal = tmp_path / "runs" / "05_try_advice" / "trials.jsonl"
     lines = journal.read_text().splitlines()
-    journal.write_text("\n".join(lines[:3]) + "\n")  # as if it had been killed after three trainings
+    journal.write_text("\n".join(lines[:-2]) + "\n")  # as if it had been killed two trainings before the end
     assert run_example(TRIED, tmp_path).stdout == said
     assert len(journal.read_text().splitlines()) == len(lines)

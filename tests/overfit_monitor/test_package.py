@@ -1,16 +1,32 @@
-"""The package as a whole: its public names, and what importing it costs."""
+"""The package as a whole: its public names, what it imports, and what importing it costs."""
 
+import ast
 import gc
 import os
 import random
 import subprocess
 import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 import overfit_monitor
 from overfit_monitor.cli import main
 
+PACKAGE = Path(overfit_monitor.__file__).parent
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+NEEDED = {"numpy", "scipy", "pydantic", "overfit_monitor"}
+# Each is imported in one place, where it is used.
+EXTRAS = {
+    "cli/completion.py": {"shtab"},
+    "following/screen.py": {"rich"},
+    "plotting.py": {"matplotlib"},
+    "progress.py": {"tqdm"},
+    "readers/remote.py": {"fsspec"},
+    "written.py": {"yaml"},
+}
 FRAMEWORKS = {"torch", "keras", "tensorflow", "tensorboard", "sklearn", "matplotlib", "rich"}
 
 
@@ -61,3 +77,29 @@ def test_the_command_line_leaves_the_process_as_it_was(whole_process, monkeypatc
     assert main(None if whole_process else sys.argv[1:]) == 2
     assert (gc.get_threshold(), dict(os.environ)) == before
     assert bool(frozen) is whole_process
+
+
+def imported(path):
+    """Return the packages that a module names in its imports, wherever in it they stand."""
+    found = set()
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_nothing_is_imported_but_what_is_installed_with_it_and_the_extras():
+    others = {path.as_posix(): imported(path) - sys.stdlib_module_names - NEEDED for path in MODULES}
+    assert {path: names for path, names in others.items() if names} == EXTRAS
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_every_module_can_be_imported(path):
+    """Also where nothing but the package is installed, as for the tests of the wheel."""
+    if path.as_posix() == "following/screen.py" and find_spec("rich") is None:
+        pytest.skip("the view of this extra, which is imported with it alone")
+    if path.name != "__main__.py":
+        parts = path.with_suffix("").parts
+        import_module(".".join(("overfit_monitor", *(part for part in parts if part != "__init__"))))

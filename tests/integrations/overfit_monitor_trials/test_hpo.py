@@ -68,7 +68,7 @@ def test_optuna_prunes_what_overfits():
 
 
 def test_ray_tune_stops_and_keeps_the_best():
-    """Takes long: Ray starts a cluster on this machine."""
+    """Driven by hand: a cluster would prove no more of them."""
     pytest.importorskip("ray.tune")
     from overfit_monitor_trials.ray import OverfitCallback, OverfitStopper
 
