@@ -224,6 +224,15 @@ def test_the_first_metric_may_stand_far_behind_the_head(tmp_path):
     assert read(tmp_path, "building the model\n" * 2000 + TUTORIAL).name == "train"
 
 
+@pytest.mark.parametrize(
+    ("last", "kept"), [("0.7000", [0.9, 0.8, 0.7]), ("0.7", [0.9, 0.8]), ("0.", [0.9, 0.8]), ("0.7\n", [0.9, 0.8, 0.7])]
+)
+def test_a_number_at_the_very_end_may_lack_digits(tmp_path, last, kept):
+    run = read(tmp_path, f"epoch 1 val loss 0.9000 (3s)\nepoch 2 val loss 0.8000 (3s)\nepoch 3 val loss {last}")
+    assert [o.val["loss"] for o in run.observations] == kept
+    assert len(run.notes) == (len(kept) < 3)
+
+
 def test_a_console_without_a_metric_is_refused(tmp_path):
     path = tmp_path / "x.log"
     path.write_text("Epoch 1/50\n", encoding="utf-8")
