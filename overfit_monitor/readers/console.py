@@ -22,6 +22,8 @@ _LOOKED_AT: Final = 1 << 19
 _LEAST_LINES: Final = 2
 LARGEST_FILE: Final = 1 << 28
 _MOST_CELLS: Final = 64
+_SUMMARY: Final = re.compile(r"\*{3,} \w+ metrics \*{3,}\s*$")
+_SUMMARY_LINE: Final = re.compile(r"\s+\w+\s+=\s+\S+\s*$")
 _TAIL: Final = 1 << 14
 
 
@@ -115,11 +117,14 @@ class _State:
         self._bar: Said | None = None
         self._bar_key: object = None
         self._header: list[str] = []
+        self._summary = False
 
     def take(self, line: str) -> Iterator[Row]:
         """Take in a line, and yield what is complete now."""
         if (row := self._table_row(line)) is not None:
             yield row
+            return
+        if self._in_summary(line):
             return
         if not any(map(str.isdigit, line)) and "nan" not in line.lower():
             self._section = header_split(line) or self._section
@@ -151,7 +156,14 @@ class _State:
         if told.tells:
             self._bar = told
 
+    def _in_summary(self, line: str) -> bool:
+        """Return whether it belongs to what Hugging Face's scripts print at the end: means over the whole run."""
+        self._summary = _SUMMARY.match(line) is not None or (self._summary and _SUMMARY_LINE.match(line) is not None)
+        return self._summary
+
     def _move(self, told: Said) -> None:
+        if told.total and not told.values:
+            return
         if told.epoch is not None:
             if told.epoch != self._epoch:
                 self._step = self._section = None

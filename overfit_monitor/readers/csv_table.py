@@ -15,7 +15,7 @@ from overfit_monitor.readers.base import Run, printable, run_name
 from overfit_monitor.readers.lines import COMPARED, cut_number, number_of
 from overfit_monitor.readers.numbers import numbers_in
 from overfit_monitor.readers.pairing import Names
-from overfit_monitor.readers.table import Table, looks_like_log
+from overfit_monitor.readers.table import Table, looks_like_log, names_metric
 
 SUFFIXES = frozenset({".csv", ".tsv"})
 DELIMITERS = (",", ";", "\t")
@@ -213,6 +213,14 @@ class _Rows:
             self._first_word.setdefault(name, f"line {line}: {value[:40]!r}")
             return None
         return value
+
+
+def metrics_in(head: str) -> list[str]:
+    """Return the columns that a metric is named by, of what begins as a table does."""
+    lines = head.splitlines()[:2]
+    header = _split(lines[0]) if lines else []
+    whole = len(lines) > 1 and len(_split(lines[1])) == len(header) > 1
+    return [name for name in header if names_metric(name)] if whole else []
 
 
 def _overlong(block: bytes) -> bool:
