@@ -2,199 +2,56 @@
 
 usage: python benchmarks/fuzz.py [--count 10000] [--seed 0] [--limit 20]
 
-Each log of `overfit_monitor.testing.sample_logs` (and an event file, where TensorBoard is installed) is mutated and
+Each log of `overfit_monitor.testing.sample_logs` (and event files, where TensorBoard is installed) is mutated and
 given to ``check``: named, and in a folder with loops of links, links that lead out, a pipe and a device. A mutation is
-one of those in `MUTATIONS`. What is counted:
+one of those in `fuzz_logs.MUTATIONS`. What is counted:
 
 - read: runs and no remark; noted: runs, with a remark or beside a problem; refused: no run, and a reason in one line;
   passed over: a mutation took from a file what told it to be a log, and only the folder was named
 - crashes: an exception that is no error of ours, or a dead process; hangs: more than ``--limit`` seconds of processor
   time for reading a log four times, or nothing said for fifteen times as long
 - opened: a file outside the folder, a process, a connection, or a pickle; told by an audit hook
-- invented: a value in a run that stands nowhere in the file; not asked of binary formats
+- invented: a value in a run that does not stand in the file, or in a record whose checksum fails, or is what a cut left
+  of a number; lost: a record with a right checksum that is missing, and nothing said; see `fuzz_truth`
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import random
-import re
 import select
 import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fuzz_logs import MUTATIONS, Log, logs
+from fuzz_truth import beyond, invented, lost
 from tables import progress, show
 
 from overfit_monitor.check import check
 from overfit_monitor.errors import OverfitMonitorError
-from overfit_monitor.readers import read_runs
-from overfit_monitor.testing.sample_logs import EPOCHS, TRAIN, VAL, samples
+from overfit_monitor.readers import Run, read_runs
 
-BINARY = frozenset({"W&B offline", "MLflow SQLite", "pickle", "TensorBoard"})
-OUTCOMES = ("read", "noted", "refused", "passed over", "crash", "hang", "opened", "invented")
+OUTCOMES = ("read", "noted", "refused", "passed over", "crash", "hang", "opened", "invented", "lost")
 BATCH = 250
-HOSTILE = [
-    b"1e400", b"-1e999", b"9" * 400, b"9" * 5000, b"NaN", b"-Infinity", b"null", b"true", b'""', b"=cmd|' /C calc'!A0",
-    b"@SUM(1+1)", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\x1b[2J\x1b]0;x\x07", b"1e-400", b"0x10", b"1_0", b"-0",
-    b"<script>alert(1)</script>", b"../../../etc/passwd", b"${IFS}", b"%s%n", b"1,5", b"\r", b"\\u0000", b"\\ud800",
-    b"\xed\xa0\x80",
-]  # fmt: skip
-NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-
-Mutation = Callable[[random.Random, bytes], bytes]
-
-
-def flipped(rng: random.Random, data: bytes) -> bytes:
-    """One to eight bits turned."""
-    out = bytearray(data)
-    for _ in range(rng.randint(1, 8)):
-        out[rng.randrange(len(out))] ^= 1 << rng.randrange(8)
-    return bytes(out)
-
-
-def cut(rng: random.Random, data: bytes) -> bytes:
-    """Cut off at any byte."""
-    return data[: rng.randrange(len(data))]
-
-
-def hole(rng: random.Random, data: bytes) -> bytes:
-    """A piece taken out of the middle."""
-    at = rng.randrange(len(data))
-    return data[:at] + data[at + rng.randint(1, 200) :]
-
-
-def swapped(rng: random.Random, data: bytes) -> bytes:
-    """Two pieces in each other's place."""
-    a, b, c = sorted(rng.randrange(len(data) + 1) for _ in range(3))
-    return data[:a] + data[b:c] + data[a:b] + data[c:]
-
-
-def repeated(rng: random.Random, data: bytes) -> bytes:
-    """Some lines twice, some lines gone."""
-    lines = data.splitlines(keepends=True)
-    return b"".join(line * rng.choice((0, 1, 1, 1, 1, 2)) for line in lines) or data
-
-
-def shuffled(rng: random.Random, data: bytes) -> bytes:
-    """All lines in any order."""
-    lines = data.splitlines(keepends=True)
-    rng.shuffle(lines)
-    return b"".join(lines)
-
-
-def cell(rng: random.Random, data: bytes) -> bytes:
-    """Numbers replaced by what no logger writes."""
-    places = list(NUMBER.finditer(data))
-    for place in sorted(rng.sample(places, min(len(places), rng.randint(1, 4))), key=lambda m: -m.start()):
-        data = data[: place.start()] + rng.choice(HOSTILE) + data[place.end() :]
-    return data
-
-
-def inserted(rng: random.Random, data: bytes) -> bytes:
-    """Hostile bytes anywhere."""
-    for _ in range(rng.randint(1, 5)):
-        at = rng.randrange(len(data) + 1)
-        data = data[:at] + rng.choice(HOSTILE) + data[at:]
-    return data
-
-
-def bloated(rng: random.Random, data: bytes) -> bytes:
-    """Something of absurd size: a line, brackets, columns, zeros."""
-    at = rng.randrange(len(data) + 1)
-    kind = rng.randrange(6)
-    size = rng.choice((1_000, 100_000, 1_500_000))
-    block = [b"[", b"1,", b'{"a":', b"\0", b"9", b"val_loss,"][kind] * (size // (1, 2, 5, 1, 1, 9)[kind])
-    return data[:at] + block + data[at:]
-
-
-def spliced(rng: random.Random, data: bytes) -> bytes:
-    """The beginning of this log, the end of another."""
-    other = rng.choice([content for files in logs().values() for content in files.values()])
-    return data[: rng.randrange(len(data))] + other[rng.randrange(len(other)) :]
-
-
-def noise(rng: random.Random, data: bytes) -> bytes:
-    """The first bytes, then nothing but noise."""
-    return data[: rng.randint(0, 64)] + rng.randbytes(rng.randint(0, 5000))
-
-
-def bomb(rng: random.Random, data: bytes) -> bytes:
-    """Packed zeros: an archive or a pickle's opcodes in place of the log."""
-    import gzip
-    import io
-    import zipfile
-
-    kind = rng.randrange(4)
-    if kind == 0:
-        return gzip.compress(b"loss,val_loss\n" + b"1,2\n" * 1_000_000, mtime=0)
-    if kind == 1:
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("archive/data.pkl", b"\0" * 10_000_000)
-        return out.getvalue()
-    if kind == 2:  # would run a command if it were ever loaded
-        return b"\x80\x04cos\nsystem\n(S'touch /tmp/overfit-monitor-pwned val_loss'\ntR."
-    return b"\x80\x05X" + (2**31).to_bytes(4, "little") + b"val_loss" + data
-
-
-MUTATIONS: Mapping[str, Mutation] = {
-    made.__name__: made
-    for made in (flipped, cut, hole, swapped, repeated, shuffled, cell, inserted, bloated, spliced, noise, bomb)
-}
-_LOGS: dict[str, Mapping[str, bytes]] = {}
-
-
-def logs() -> Mapping[str, Mapping[str, bytes]]:
-    """Return the logs that are mutated."""
-    if not _LOGS:
-        _LOGS.update(samples())
-        events = event_file()
-        if events is not None:
-            _LOGS["TensorBoard"] = {"exp/events.out.tfevents.1.host": events}
-    return _LOGS
-
-
-def event_file() -> bytes | None:
-    """Return an event file of the same run, None without TensorBoard."""
-    try:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-        from tensorboard.summary.writer.record_writer import RecordWriter
-    except ImportError:
-        return None
-    import io
-
-    class Kept(io.BytesIO):
-        def close(self) -> None:
-            """Keep what was written."""
-
-    out = Kept()
-    writer = RecordWriter(out)
-    writer.write(Event(file_version="brain.Event:2").SerializeToString())
-    for step in EPOCHS:
-        for tag, value in (("Loss/train", TRAIN[step]), ("Loss/val", VAL[step])):
-            summary = Summary(value=[Summary.Value(tag=tag, simple_value=value)])
-            writer.write(Event(step=step, summary=summary).SerializeToString())
-    writer.flush()
-    return out.getvalue()
 
 
 class Case(NamedTuple):
-    """One mutated log: its number, the format, the mutation, and its files."""
+    """One mutated log: its number, the format, the mutation, its files, and the log as it was."""
 
     number: int
     format: str
     mutation: str
     files: Mapping[str, bytes]
+    log: Log
 
 
 def turn(number: int) -> tuple[str, str]:
@@ -207,20 +64,25 @@ def case(seed: int, number: int) -> Case:
     """Return a case by its number."""
     rng = random.Random(f"{seed}/{number}")
     format, mutation = turn(number)
-    files = dict(logs()[format])
+    log = logs()[format]
+    files = dict(log.files)
     hit = rng.choice(sorted(files))
     files[hit] = MUTATIONS[mutation](rng, files[hit])
-    return Case(number, format, mutation, files)
+    return Case(number, format, mutation, files, log)
+
+
+def put(files: Mapping[str, bytes], folder: Path) -> list[Path]:
+    """Write files below a folder, and return their paths."""
+    paths = [folder / name for name in files]
+    for path, content in zip(paths, files.values(), strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return paths
 
 
 def write(files: Mapping[str, bytes], folder: Path) -> list[Path]:
     """Write the files of a case beside traps, and return their paths."""
-    paths = []
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        paths.append(path)
+    paths = put(files, folder)
     (folder / "loop").symlink_to(folder)
     (folder / "self.csv").symlink_to(folder / "self.csv")
     (folder / "secret.csv").symlink_to(folder.parent / "secret.csv")
@@ -278,8 +140,12 @@ def _outcome(folder: Path, paths: Sequence[Path], case: Case) -> tuple[str, str]
     for given in ([folder], paths):
         result = check(given)
         assert all("\n" not in error.message for error in result.errors), "a message of several lines"
-    if case.format not in BINARY and (stray := _invented(runs, b" ".join(case.files.values()))) is not None:
-        return "invented", str(stray)
+    if (stray := invented(runs, case.log, case.files)) is not None:
+        return "invented", stray
+    if case.mutation == "cut" and (stray := beyond(runs, whole(case.format))) is not None:
+        return "invented", stray
+    if not problems and (gone := lost(runs, case.log, case.mutation, case.files)) is not None:
+        return "lost", gone
     noted = any(run.notes for run in runs)
     named = read_runs(paths)
     if not runs:
@@ -289,17 +155,12 @@ def _outcome(folder: Path, paths: Sequence[Path], case: Case) -> tuple[str, str]
     return ("noted" if noted or problems else "read"), ""
 
 
-def _invented(runs: Sequence[Any], content: bytes) -> float | None:
-    """Return a value that stands nowhere in the file; sums of parts, and ratios on a console, are not asked."""
-    known = {float(text) for text in NUMBER.findall(content)} | {math.inf, -math.inf}
-    known |= {-value for value in known}
-    for run in runs:
-        totals = {"loss"} if any("is the sum of" in note for note in run.notes) else set()
-        for observation in run.observations:
-            for name, value in (*observation.train.items(), *observation.val.items()):
-                if name not in totals and not math.isnan(value) and value not in known and b"/" not in content:
-                    return float(value)
-    return None
+@cache
+def whole(format: str) -> Sequence[Run]:
+    """Return what a log gives that nothing was done to."""
+    with tempfile.TemporaryDirectory() as place:
+        put(logs()[format].files, Path(place))
+        return read_runs([place])[0]
 
 
 def work(seed: int, numbers: Sequence[int], limit: float) -> None:
@@ -308,8 +169,9 @@ def work(seed: int, numbers: Sequence[int], limit: float) -> None:
 
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
     watch = Watch()
-    for format, files in logs().items():  # what is imported on the way is not what is watched
-        judged(Case(-1, format, "none", files), watch)
+    for format, log in logs().items():  # what is imported on the way is not what is watched
+        whole(format)
+        judged(Case(-1, format, "none", log.files, log), watch)
     for number in numbers:
         one = case(seed, number)
         signal.setitimer(signal.ITIMER_PROF, limit)  # SIGPROF ends the process, and so tells of a hang

@@ -40,9 +40,16 @@ def observations(train: Curve, val: Curve, learning_rate: Curve | None = None) -
 
 
 def ours(run: Iterable[Observation], **settings: Any) -> Said:
-    """Return at which steps our verdict is ``overfitting``, as somebody watching live would have read it."""
+    """Return at which steps our verdict is ``overfitting``, as somebody watching live would have read it.
+
+    Where the alarm does not stand the verdict is another, and need not be asked for.
+    """
     monitor = Monitor(metric="loss", mode="min", **settings)
-    return np.array([monitor.replay([observation]).verdict == "overfitting" for observation in run])
+    said = []
+    for observation in run:
+        monitor._take_in(observation)
+        said.append(monitor._analyzer.alarm and monitor.diagnosis.verdict == "overfitting")
+    return np.array(said)
 
 
 def never(train: Curve, val: Curve) -> Said:

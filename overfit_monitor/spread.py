@@ -7,6 +7,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -38,7 +39,8 @@ def spread(
         items: What it is done with.
         jobs: Processes on this machine; None takes one for each core where there are enough items.
         engine: ``processes``, or ``ray`` or ``dask`` for a cluster that is reached through their own clients.
-        died: What is yielded for an item whose process was killed.
+        died: What is yielded for an item whose process was killed; where that was one of a cluster, the item first
+            gets a process of its own on this machine, since a cluster may blame the wrong one.
 
     Raises:
         UsageError: There is no such engine, its package is not installed, or ``jobs`` is not a number of processes.
@@ -48,7 +50,7 @@ def spread(
     if jobs is not None and jobs < 1:
         raise UsageError(f"jobs must be at least 1 but got {jobs}.")
     if engine != "processes":
-        return {"ray": _ray, "dask": _dask}[engine](function, items)
+        return {"ray": _ray, "dask": _dask}[engine](function, items, died)
     count = (_cores() if len(items) >= WORTH_IT else 1) if jobs is None else jobs
     count = min(count, len(items))
     return map(function, items) if count <= 1 else _processes(function, items, count, died)
@@ -97,16 +99,17 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _ray(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+def _ray(function: Callable[[T], R], items: Sequence[T], died: Callable[[T], R]) -> Iterator[R]:
     ray = _package("ray")
     if not ray.is_initialized():
         ray.init(include_dashboard=False, logging_level="ERROR")
     remote = ray.remote(max_retries=1)(_call)
-    submit: Callable[[T], Any] = lambda item: remote.remote(function, item)  # noqa: E731
-    return _in_order(submit, ray.get, items)
+    known = ray.exceptions
+    lost = (known.WorkerCrashedError, known.OutOfMemoryError, known.NodeDiedError, known.ObjectLostError)
+    return _in_order(partial(remote.remote, function), ray.get, items, lost, partial(_alone, function, died=died))
 
 
-def _dask(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+def _dask(function: Callable[[T], R], items: Sequence[T], died: Callable[[T], R]) -> Iterator[R]:
     distributed = _package("distributed", extra="dask")
     own = None
     try:
@@ -114,8 +117,9 @@ def _dask(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
     except ValueError:
         client = own = distributed.Client(dashboard_address=None)
     try:
-        submit: Callable[[T], Any] = lambda item: client.submit(function, item, pure=False)  # noqa: E731
-        yield from _in_order(submit, lambda future: future.result(), items)
+        submit: Callable[[T], Any] = partial(client.submit, function, pure=False)
+        result: Callable[[Any], R] = client.gather
+        yield from _in_order(submit, result, items, (distributed.KilledWorker,), partial(_alone, function, died=died))
     finally:
         if own is not None:
             own.close()
@@ -125,15 +129,29 @@ def _call(function: Callable[[T], R], item: T) -> R:
     return function(item)
 
 
-def _in_order(submit: Callable[[T], Any], result: Callable[[Any], R], items: Sequence[T]) -> Iterator[R]:
+def _in_order(
+    submit: Callable[[T], Any],
+    result: Callable[[Any], R],
+    items: Sequence[T],
+    lost: tuple[type[Exception], ...],
+    again: Callable[[T], R],
+) -> Iterator[R]:
     """Yield results in the order of the items, with no more under way than a cluster can have use for."""
-    waiting: deque[Any] = deque()
+    waiting: deque[tuple[T, Any]] = deque()
+
+    def first() -> R:
+        item, future = waiting.popleft()
+        try:
+            return result(future)
+        except lost:
+            return again(item)
+
     for item in items:
         if len(waiting) >= _AHEAD:
-            yield result(waiting.popleft())
-        waiting.append(submit(item))
+            yield first()
+        waiting.append((item, submit(item)))
     while waiting:
-        yield result(waiting.popleft())
+        yield first()
 
 
 def _package(name: str, *, extra: str = "") -> Any:

@@ -9,6 +9,7 @@ the next header whose CRC is right.
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -25,6 +26,7 @@ _CHUNK = 1 << 20
 PIECE: Final = 1 << 22
 MASK_DELTA = 0xA282EAD8
 _NAMED_DAMAGES = 5
+_ZEROS = re.compile(rb"\0{4,}")
 
 
 class Record(NamedTuple):
@@ -187,11 +189,10 @@ def _next_header(content: Bytes, start: int) -> tuple[int, int | None]:
     """Return where the next right header begins and the length in it, or the file's size."""
     for base in range(start, content.size, _CHUNK):
         chunk = content.at(base, _CHUNK + HEADER_BYTES - 1)
-        # No record is longer than 4 GiB, so the upper half of its length is zero.
-        zeros = chunk.find(b"\0\0\0\0", 4)
-        while 0 <= zeros <= len(chunk) - 8:
-            header = chunk[zeros - 4 : zeros + 8]
-            if header[:4] != b"\0\0\0\0" and (length := length_in(header)) is not None:
-                return base + zeros - 4, length
-            zeros = chunk.find(b"\0\0\0\0", zeros + 1)
+        # No record is longer than 4 GiB, so the upper half of its length is zero, and the lower is not: whatever the
+        # number of zeros, as in a file that a crash left filled up with them, a header begins close to the first.
+        for zeros in _ZEROS.finditer(chunk):
+            for at in range(max(0, zeros.start() - 4), min(zeros.start(), zeros.end() - 7, len(chunk) - 11)):
+                if (length := length_in(chunk[at : at + HEADER_BYTES])) is not None:
+                    return base + at, length
     return content.size, None

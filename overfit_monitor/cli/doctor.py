@@ -98,7 +98,8 @@ def _environment(environment: Environment, paint: _Paint) -> Iterator[str]:
 
 
 def _log(log: Log, paint: _Paint, *, every: bool) -> Iterator[str]:
-    yield paint(_flat(log.path), "bold") + f"  {log.files} file(s), {len(log.runs)} run(s)"
+    files = "" if log.files is None else f"{log.files} file(s), "
+    yield paint(_flat(log.path), "bold") + f"  {files}{len(log.runs)} run(s)"
     runs = sorted(log.runs, key=lambda run: run.judged)  # what is wrong comes first
     full = len(runs) if every else IN_FULL
     for run in runs[:full]:
@@ -109,8 +110,9 @@ def _log(log: Log, paint: _Paint, *, every: bool) -> Iterator[str]:
     left = sorted(log.left, key=lambda each: not each.wrong)
     for each in left if every else left[:MOST_LEFT]:
         yield f"{paint.sign(False) if each.wrong else '-'} not read: {_flat(each.source)}: {_flat(each.why)}"
-    if len(left) > MOST_LEFT and not every:
-        yield f"- and {len(left) - MOST_LEFT} more not read (--all names them)"
+    more = log.more + (0 if every else max(0, len(left) - MOST_LEFT))
+    if more:
+        yield f"- and {more} more not read{'' if every else ' (--all names them)'}"
     if log.runs:
         yield f"- {log.tab}"
     if log.commands:

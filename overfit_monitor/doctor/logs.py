@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
-from pathlib import Path
 from typing import Final
 
 from overfit_monitor.errors import OverfitMonitorError
@@ -97,17 +96,19 @@ class Log(Record):
 
     Attributes:
         path: As it was given.
-        files: Number of files that were looked at.
+        files: Number of files that were looked at, None where they are not on this machine.
         runs: The runs in it.
-        left: Files that are not read.
+        left: Files that are not read, of those that are passed over at most 1,000.
+        more: How many more are passed over.
         tab: What TensorBoard's tab makes of it.
         commands: What to type next.
     """
 
     path: str
-    files: int
+    files: int | None
     runs: tuple[RunInLog, ...]
     left: tuple[FileLeft, ...]
+    more: int
     tab: str
     commands: tuple[str, ...]
 
@@ -129,22 +130,35 @@ def look_at_log(path: str, *, policies: Policies | None = None, names: Names | N
     files = _files(path)
     told = tuple(_run(run, policies or Policies(), names) for run in runs)
     left = [FileLeft(source=problem.source, why=problem.message, wrong=True) for problem in problems]
-    left += islice(_passed_over(files, runs, {each.source for each in left}), MOST_LEFT)
+    passed_over = _passed_over(files or (), runs, {each.source for each in left})
+    left += islice(passed_over, MOST_LEFT)
+    more = sum(1 for _ in passed_over)
     commands = tuple(_commands(path, told))
-    return Log(path=path, files=len(files), runs=told, left=tuple(left), tab=_tab(files), commands=commands)
+    return Log(
+        path=path,
+        files=None if files is None else len(files),
+        runs=told,
+        left=tuple(left),
+        more=more,
+        tab=_tab(files, told),
+        commands=commands,
+    )
 
 
-def _tab(files: Sequence[Found]) -> str:
+def _tab(files: Sequence[Found] | None, runs: Sequence[RunInLog]) -> str:
+    if files is None:
+        shown = sum(run.reader == "tensorboard" for run in runs)
+        return f"TensorBoard's tab shows {shown or 'none'} of the runs; it reads event files only."
     events = sum(found.looks_like_events for found in files)
     if not events:
         return "TensorBoard shows nothing of it: there is no event file, and it reads no others."
     return f"TensorBoard's tab shows the runs of {events} event file(s)."
 
 
-def _files(path: str) -> list[Found]:
-    """Return the files on this machine that a path stands for."""
+def _files(path: str) -> list[Found] | None:
+    """Return the files on this machine that a path stands for, None where it stands for others."""
     if path == STDIN or "://" in path:
-        return []
+        return None
     with opened(path) as source:
         if isinstance(source, Problem):
             return []
@@ -210,12 +224,13 @@ def _hints(run: Run, steps: Sequence[int], evaluations: int) -> Iterator[str]:
 
 def _passed_over(files: Iterable[Found], runs: Sequence[Run], told: set[str]) -> Iterator[FileLeft]:
     spread = {make(names=None).name for make in SPREAD}
-    taken = {Path(run.source) for run in runs}
-    whole = {Path(run.source) for run in runs if run.reader in spread}  # all that is in there is the run's
+    taken = {run.source for run in runs}
+    whole = {run.source for run in runs if run.reader in spread}  # all that is in there is the run's
     last = [make(names=None) for make in LAST_RESORT]
     for found in files:
-        places = {found.path, *found.path.parents}
-        if printable(found.path) in told or found.path in taken or places & whole:
+        path = printable(found.path)  # as sources are written
+        places = {path, *map(printable, found.path.parents)}
+        if path in told or path in taken or places & whole:
             continue
         if found.looks_like_events and found.journaled:
             why = f"the {FILE_NAME} beside it is read instead"
@@ -225,7 +240,7 @@ def _passed_over(files: Iterable[Found], runs: Sequence[Run], told: set[str]) ->
             why = "the output of a console, and a better log lies beside it"
         else:
             why = why_unknown(found)
-        yield FileLeft(source=printable(found.path), why=why, wrong=False)
+        yield FileLeft(source=path, why=why, wrong=False)
 
 
 def _commands(path: str, runs: Sequence[RunInLog]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Final, final
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import HEAD_BYTES, Run, printable, run_name
 from overfit_monitor.readers.console_line import ANSI, Said, header_split, said
-from overfit_monitor.readers.lines import number_of
+from overfit_monitor.readers.lines import COMPARED, cut_number, number_of
 from overfit_monitor.readers.pairing import Names, place
 from overfit_monitor.readers.rows import Row, run_of_rows
 from overfit_monitor.readers.table import looks_like_log
@@ -22,6 +22,9 @@ _LOOKED_AT: Final = 1 << 19
 _LEAST_LINES: Final = 2
 LARGEST_FILE: Final = 1 << 28
 _MOST_CELLS: Final = 64
+_SUMMARY: Final = re.compile(r"\*{3,} \w+ metrics \*{3,}\s*$")
+_SUMMARY_LINE: Final = re.compile(r"\s+\w+\s+=\s+\S+\s*$")
+_TAIL: Final = 1 << 14
 
 
 @final
@@ -56,10 +59,22 @@ class ConsoleLog:
             size = path.stat().st_size
             if size > LARGEST_FILE:
                 raise UnreadableError(f"{path}: {size} bytes of text, more than the {LARGEST_FILE} that are read")
-            rows = list(rows_of(path.read_bytes().decode("utf-8-sig", "replace")))
+            text, notes = _without_cut_number(path.read_bytes().decode("utf-8-sig", "replace"))
+            rows = list(rows_of(text))
             if not rows:
                 raise UnreadableError(f"{path}: no line tells a metric")
-            yield run_of_rows(grouped(rows), self.names, name=run_name(path, root), source=printable(path))
+            yield run_of_rows(grouped(rows), self.names, name=run_name(path, root), source=printable(path), notes=notes)
+
+
+def _without_cut_number(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the text without a number at its end that may lack digits, and a remark where there was one."""
+    *before, last = _LINE_ENDS.split(text[-_TAIL:])
+    cut = cut_number(last, before[-COMPARED:])
+    return (
+        (text.removesuffix(cut), (f"the file ends in {cut!r}, which may lack digits: left out.",))
+        if cut
+        else (text, ())
+    )
 
 
 def rows_of(text: str) -> Iterator[Row]:
@@ -102,11 +117,14 @@ class _State:
         self._bar: Said | None = None
         self._bar_key: object = None
         self._header: list[str] = []
+        self._summary = False
 
     def take(self, line: str) -> Iterator[Row]:
         """Take in a line, and yield what is complete now."""
         if (row := self._table_row(line)) is not None:
             yield row
+            return
+        if self._in_summary(line):
             return
         if not any(map(str.isdigit, line)) and "nan" not in line.lower():
             self._section = header_split(line) or self._section
@@ -138,7 +156,14 @@ class _State:
         if told.tells:
             self._bar = told
 
+    def _in_summary(self, line: str) -> bool:
+        """Return whether it belongs to what Hugging Face's scripts print at the end: means over the whole run."""
+        self._summary = _SUMMARY.match(line) is not None or (self._summary and _SUMMARY_LINE.match(line) is not None)
+        return self._summary
+
     def _move(self, told: Said) -> None:
+        if told.total and not told.values:
+            return
         if told.epoch is not None:
             if told.epoch != self._epoch:
                 self._step = self._section = None

@@ -7,6 +7,7 @@ name, and a label (``Val:``, ``[valid]``) says what the names after it belong to
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -31,6 +32,7 @@ _SHARE = re.compile(r":?\s*\d+%\|")
 _RATIO = re.compile(r"(?<![\w.])(\d+)/(\d+)(?![\w.])")
 _ROUND = re.compile(r"^\s*\[(\d{1,12})\]\s")
 _EPOCH_WORDS: Final = frozenset({"epoch", "epochs", "ep"})
+_TOTALS: Final = frozenset({"epochs", "steps", "iters", "iterations"})
 _STEP_WORDS: Final = frozenset({"step", "steps", "iter", "iters", "iteration", "iterations", "global_step", "round"})
 # What is said with them is a value of the past, or none.
 _PAST: Final = (
@@ -55,6 +57,7 @@ class Said:
         whole: Whether such a bar has reached its end.
         split: The split that its labels name.
         tells: Whether one of the values is a metric of known direction.
+        total: Whether epoch or step may be how many there will be (``Epochs: 50``), which counts beside values only.
     """
 
     epoch: int | None = None
@@ -64,6 +67,7 @@ class Said:
     whole: bool = True
     split: str | None = None
     tells: bool = False
+    total: bool = False
 
 
 def said(line: str) -> Said:
@@ -96,8 +100,8 @@ def _of_dict(items: list[tuple[str, str]]) -> Said:
         return result
     for name, text in items:
         value = float(text)
-        if name.lower() in _EPOCH_WORDS and value.is_integer():
-            result.epoch = int(value)
+        if name.lower() in _EPOCH_WORDS and math.isfinite(value):
+            result.epoch = math.ceil(value)  # 1.29 is in the second epoch, at whose end there is 2.0
         elif name.lower() in _STEP_WORDS and value.is_integer():
             result.step = int(value)
         elif name.lower() not in _EPOCH_WORDS:
@@ -136,6 +140,7 @@ class _Walk:
         last = words[-1].lower()
         if last in _EPOCH_WORDS or last in _STEP_WORDS or self._counts(words):
             self._count(value, epoch=last in _EPOCH_WORDS or self._counts(words))
+            self.result.total |= last in _TOTALS and of is None
         elif not _NO_VALUE.intersection(word.lower() for word in words):
             self._value(words, value / float(of) if of is not None and float(of) else value)
 

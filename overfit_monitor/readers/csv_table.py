@@ -6,16 +6,16 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final, final
 
 from overfit_monitor.errors import UnreadableError
 from overfit_monitor.readers.base import Run, printable, run_name
-from overfit_monitor.readers.lines import number_of
+from overfit_monitor.readers.lines import COMPARED, cut_number, number_of
 from overfit_monitor.readers.numbers import numbers_in
 from overfit_monitor.readers.pairing import Names
-from overfit_monitor.readers.table import Table, looks_like_log
+from overfit_monitor.readers.table import Table, looks_like_log, names_metric
 
 SUFFIXES = frozenset({".csv", ".tsv"})
 DELIMITERS = (",", ";", "\t")
@@ -24,6 +24,7 @@ LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 LONGEST_LINE: Final = 1 << 20
 PLACES_NAMED: Final = 3
 BLOCK: Final = 1 << 20
+TAIL: Final = 1 << 13
 
 
 @final
@@ -79,6 +80,7 @@ class CsvTable:
         rows.take(lines)
         if not rows.taken:
             raise UnreadableError(f"line {lines.number}: a header and no row that could be read{rows.first_fault()}")
+        rows.doubt(lines)
         rows.table.close()
         return Run(
             run_name(path, root),
@@ -104,6 +106,13 @@ class _Lines:
         """Return the next lines, many at once, without a look at them; empty at the end."""
         found = self._file.read(BLOCK)
         return found if found.endswith(b"\n") else found + self._file.readline(LONGEST_LINE + 1)
+
+    def cut(self) -> str:
+        """Return the number at the end of the file that may lack digits, see `cut_number`."""
+        self._file.seek(0, SEEK_END)
+        self._file.seek(max(0, self._file.tell() - TAIL))
+        *before, last = self._file.read().decode("utf-8", "replace").splitlines(keepends=True)[-COMPARED:]
+        return "" if last.endswith(("\n", "\r")) else cut_number(last, before)
 
     def put_back(self, block: bytes) -> None:
         """Let lines come again, one by one."""
@@ -134,6 +143,7 @@ class _Rows:
     delimiter: str
     table: Table
     taken: int = 0
+    _short: int = 0
     _faults: list[str] = field(default_factory=list)
     _words: Counter[str] = field(default_factory=Counter)
     _first_word: dict[str, str] = field(default_factory=dict)
@@ -166,11 +176,19 @@ class _Rows:
             if not "".join(row).strip() or [cell.strip() for cell in row] == self.names:
                 continue
             if len(row) < len(self.names):
+                self._short = lines.number
                 cut = "cut off after" if not lines.complete else "has"
                 self._faults.append(f"line {lines.number} {cut} {len(row)} of {len(self.names)} cells: left out.")
                 continue
             self.table.append([self._cell(row[at], name, lines.number) for name, at in wanted])
             self.taken += 1
+
+    def doubt(self, lines: _Lines) -> None:
+        """Take the last cell of the file as empty where the file ends in it and digits may be missing."""
+        name = self.names[-1]
+        if self._short != lines.number and name in self.table.wanted and (cut := lines.cut()):
+            self.table.forget(name)
+            self._faults.insert(0, f"line {lines.number} ends in {cut!r}, which may lack digits: left out.")
 
     def notes(self) -> tuple[str, ...]:
         """Return what was wrong, with the places of the first few."""
@@ -195,6 +213,14 @@ class _Rows:
             self._first_word.setdefault(name, f"line {line}: {value[:40]!r}")
             return None
         return value
+
+
+def metrics_in(head: str) -> list[str]:
+    """Return the columns that a metric is named by, of what begins as a table does."""
+    lines = head.splitlines()[:2]
+    header = _split(lines[0]) if lines else []
+    whole = len(lines) > 1 and len(_split(lines[1])) == len(header) > 1
+    return [name for name in header if names_metric(name)] if whole else []
 
 
 def _overlong(block: bytes) -> bool:

@@ -88,6 +88,8 @@ def records_of(path: Path, faults: Faults) -> Iterator[Record]:
         if len(cells) < len(header):
             faults.at(line.number, f"has {len(cells)} of {len(header)} cells")
         elif cells != header:
+            if line.cut:
+                faults.at(line.number, f"ends in {line.cut!r}, which may lack digits")
             yield dict(zip(header, cells, strict=False))
 
 

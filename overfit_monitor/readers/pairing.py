@@ -139,7 +139,8 @@ def pair(names: Iterable[str]) -> dict[str, Place]:
 
     A bare name (``loss``) is the train side of a metric whose validation side is
     there. Where several names claim the same place, the one with the lowest rank
-    has it.
+    has it. Of the several validation sets of Hugging Face (`several_sets`), the first
+    is compared with the one training loss.
     """
     known = current()
     seen = list(names)
@@ -152,12 +153,25 @@ def pair(names: Iterable[str]) -> dict[str, Place]:
         bare = metric_of(words_of(name), known)
         if bare in val_metrics - trained and (not is_whole_run(name) or _doubled(placed)):
             placed[name] = Place("train", bare, 0)
+    if "loss" in seen and "loss" not in placed and (sets := several_sets(seen)):
+        first = placed[sets[0]]
+        placed = {sets[0]: first, "loss": Place("train", first.metric, 0)} | placed
     best: dict[tuple[Split, str], str] = {}
     for name, where in placed.items():
         key = (where.split, where.metric)
         if key not in best or where.rank < placed[best[key]].rank:
             best[key] = name
     return {name: placed[name] for name in best.values()}
+
+
+def several_sets(names: Collection[str]) -> list[str]:
+    """Return the losses on each validation set where Hugging Face's trainer had several: ``eval_NAME_loss``.
+
+    It writes how long each took beside it, which tells them from the parts of one loss
+    (https://huggingface.co/docs/transformers/main_classes/trainer, ``eval_dataset``).
+    """
+    taken = (name.removesuffix("_loss") for name in names if name.startswith("eval_") and name.endswith("_loss"))
+    return [f"{one}_loss" for one in taken if one != "eval" and f"{one}_runtime" in names]
 
 
 def train_only(names: Iterable[str]) -> dict[str, Place]:

@@ -37,7 +37,11 @@ def run_of_rows(
 
 
 def lonely(places: Mapping[str, Place]) -> tuple[str, ...]:
-    """Return a remark where train and validation are there but share no metric, so that nothing is compared."""
+    """Return a remark where train and validation share no metric, so that nothing is compared, or only one of many."""
+    if "loss" in places and (metric := places["loss"].metric) != "loss":
+        sets = [name for name, where in places.items() if where.split == "val" and where.metric.endswith("_loss")]
+        first = next(name for name in sets if places[name].metric == metric)
+        return (f"'loss' is compared with {first!r}, the first of {len(sets)} validation set(s); --val takes another.",)
     by_split = {split: {w.metric: n for n, w in places.items() if w.split == split} for split in ("train", "val")}
     train, val = by_split["train"], by_split["val"]
     if not train or not val or train.keys() & val.keys():

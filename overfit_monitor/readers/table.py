@@ -139,6 +139,10 @@ class Table(Sequence[Observation]):
             column.values.extend(values)
             column.known += b"\1" * rows
 
+    def forget(self, name: str) -> None:
+        """Take the last cell of a column as empty."""
+        self._columns[name].known[-1] = 0
+
     def close(self) -> Table:
         """Find the steps and the rows that belong together, once all rows are there."""
         steps = self._find_steps()

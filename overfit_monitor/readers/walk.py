@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from overfit_monitor.journal import FILE_NAME
 from overfit_monitor.readers.base import HEAD_BYTES, Problem, printable
-from overfit_monitor.readers.csv_table import LFS_POINTER
+from overfit_monitor.readers.csv_table import LFS_POINTER, SUFFIXES, metrics_in
 
 SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
 # W&B keeps copies of its summary and of the console beside the file that holds the curves.
@@ -90,6 +90,9 @@ def _why_text(text: str, suffix: str) -> str:
         return "one curve without a name, as TensorBoard's page exports it: name the event files instead"
     if re.match(_OUR_REPORT, text):
         return "a report or a baseline of this package, and no log"
+    if suffix.lower() in SUFFIXES and (columns := metrics_in(text)):
+        named = ", ".join(map(repr, columns[:3]))
+        return f"no column says train or validation, and none counts steps; --val takes one of them ({named}) by name"
     told = ", and fewer than two lines tell a metric" if suffix.lower() in _CONSOLE else ""
     return f"no reader knows this format{told}; line 1 begins {text.splitlines()[0][:_FIRST_LINE_SHOWN]!r}"
 

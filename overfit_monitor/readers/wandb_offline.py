@@ -26,6 +26,7 @@ _BLOCK: Final = 1 << 15
 _CHUNK_HEADER: Final = 7
 _WHOLE, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _LARGEST_RECORD: Final = 1 << 26
+_MOST_SEARCHED: Final = 1000  # damaged places after which the next piece is looked for; more are made on purpose
 # Numbers of the fields in W&B's wandb_internal.proto.
 _HISTORY, _RUN = 2, 17
 _ITEM, _STEP, _STEP_NUM = 1, 2, 1
@@ -99,45 +100,64 @@ class _Content:
 
 
 def _records(file: BinaryIO, content: _Content) -> Iterator[bytes]:
-    """Yield whole records whose checksums are right; after damage go on with the next that begins."""
-    import zlib
-
+    """Yield whole records whose checksums are right; after damage go on with the next piece that is whole."""
     pieces: list[bytes] = []
-    offset, size = 0, 0
+    offset, searched = 0, 0
     for block in iter(lambda: file.read(_BLOCK), b""):
         at = _HEADER if offset == 0 else 0
         while at + _CHUNK_HEADER <= len(block):
-            crc = int.from_bytes(block[at : at + 4], "little")
-            length = int.from_bytes(block[at + 4 : at + 6], "little")
-            kind = block[at + 6]
-            data = block[at + _CHUNK_HEADER : at + _CHUNK_HEADER + length]
-            if kind == 0 and length == 0:
+            chunk = _chunk(block, at)
+            if chunk is None and not block[at:].strip(b"\0"):
                 break  # the block is filled up with zeros
-            if len(data) < length:
-                if len(block) < _BLOCK:
-                    content.damaged(f"byte {offset + at}: the file is cut off.")
-                else:
-                    content.damaged(f"byte {offset + at}: damaged, the rest of this block was left out.")
-                pieces = []
-                break
-            if zlib.crc32(block[at + 6 : at + 7] + data) != crc or not _WHOLE <= kind <= _LAST:
-                content.damaged(f"byte {offset + at}: a record is damaged: left out.")
-                pieces, size = [], 0
-            elif kind == _WHOLE:
-                yield data
-            else:
-                pieces, size = (
-                    ([data], length) if kind == _FIRST else ([*pieces, data] if pieces else [], size + length)
+            if chunk is None:
+                cut = len(block) < _BLOCK and at + _CHUNK_HEADER + _length(block, at) > len(block)
+                content.damaged(
+                    f"byte {offset + at}: {'the file is cut off' if cut else 'a record is damaged: left out'}."
                 )
-                if size > _LARGEST_RECORD:
-                    pieces, size = [], 0
-                elif kind == _LAST and pieces:
+                pieces = []
+                searched += 1
+                at = _next_chunk(block, at + 1) if searched <= _MOST_SEARCHED else len(block)
+                continue
+            kind, data = chunk
+            if kind in (_WHOLE, _FIRST) and pieces:
+                content.damaged(f"byte {offset + at}: the record before has no end: left out.")
+            if kind == _WHOLE:
+                pieces = []
+                yield data
+            elif kind == _FIRST or (pieces and sum(map(len, pieces)) <= _LARGEST_RECORD):
+                pieces = [data] if kind == _FIRST else [*pieces, data]
+                if kind == _LAST:
                     yield b"".join(pieces)
-                    pieces, size = [], 0
-            at += _CHUNK_HEADER + length
+                    pieces = []
+            at += _CHUNK_HEADER + len(data)
         offset += len(block)
     if pieces:
         content.damaged("the file is cut off in its last record.")
+
+
+def _length(block: bytes, at: int) -> int:
+    return int.from_bytes(block[at + 4 : at + 6], "little")
+
+
+def _chunk(block: bytes, at: int) -> tuple[int, bytes] | None:
+    """Return type and content of the piece at a place, None where it is damaged."""
+    import zlib
+
+    kind, end = block[at + 6], at + _CHUNK_HEADER + _length(block, at)
+    if not _WHOLE <= kind <= _LAST or end > len(block):
+        return None
+    crc = int.from_bytes(block[at : at + 4], "little")
+    return (
+        (kind, block[at + _CHUNK_HEADER : end])
+        if zlib.crc32(block[at + 6 : at + 7] + block[at + _CHUNK_HEADER : end]) == crc
+        else None
+    )
+
+
+def _next_chunk(block: bytes, start: int) -> int:
+    """Return where the next piece begins that is whole, or the size of the block."""
+    places = range(start, len(block) - _CHUNK_HEADER + 1)
+    return next((at for at in places if _chunk(block, at) is not None), len(block))
 
 
 def _row(history: bytes) -> dict[str, float]:

@@ -7,7 +7,7 @@ import pytest
 
 from overfit_monitor.check import check
 from overfit_monitor.errors import UsageError
-from overfit_monitor.spread import spread
+from overfit_monitor.spread import _in_order, spread
 
 
 def square(item):
@@ -36,7 +36,19 @@ def test_what_cannot_be_right_is_told(wrong, told):
         spread(square, [1, 2], died=square, **wrong)
 
 
-def test_a_check_in_two_processes_is_that_in_one(tmp_path):
+def test_an_item_that_a_cluster_lost_is_done_again_by_itself():
+    def result(item):
+        if item % 2:
+            raise ConnectionError
+        return item
+
+    found = _in_order(lambda item: item, result, range(600), (ConnectionError,), lambda item: -item)
+    assert list(found) == [-item if item % 2 else item for item in range(600)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Ten runs, two of them of one name, and a file without one."""
     for number in range(9):
         folder = tmp_path / f"run{number % 3}"
         folder.mkdir(exist_ok=True)
@@ -45,8 +57,20 @@ def test_a_check_in_two_processes_is_that_in_one(tmp_path):
         (folder / f"log{number}.csv").write_text("\n".join(["epoch,loss,val_loss", *rows]))
     (tmp_path / "run0" / "log0.tsv").write_text("epoch\tloss\tval_loss\n0\t1\t1\n")  # the same name, another suffix
     (tmp_path / "run1" / "empty.csv").write_text("")
-    one, two = check([tmp_path], jobs=1), check([tmp_path], jobs=2)
+    return tmp_path
+
+
+def test_a_check_in_two_processes_is_that_in_one(folder):
+    one, two = check([folder], jobs=1), check([folder], jobs=2)
     assert one == two
     assert len(one.runs) == 10
     assert len({run.run for run in one.runs}) == 10
     assert len(one.errors) == 1
+
+
+def test_dask_gives_the_same(folder):
+    """The cluster is in this process: what is asked is whether a client that is there is used, and gives the same."""
+    distributed = pytest.importorskip("distributed", reason="the engine 'dask' needs distributed")
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None) as client:
+        assert check([folder], engine="dask") == check([folder])
+        assert client.status == "running"  # it is not ours to close

@@ -56,7 +56,11 @@ def test_a_file_cut_anywhere_gives_all_whole_records(content, tmp_path):
         )
 
 
-@pytest.mark.parametrize("filling", [b"\0" * 5000, b"not a record at all" * 300, b"\xff" * 17])
+@pytest.mark.parametrize(
+    "filling",
+    [b"\0" * 5000, b"\0" * 20_000_000, b"not a record at all" * 300, b"\xff" * 17, b"\1\0\0\0\0" * 999],
+    ids=["zeros", "very many zeros", "text", "ones", "small numbers"],
+)
 def test_records_are_found_behind_anything(filling, content, tmp_path):
     path = tmp_path / "events"
     path.write_bytes(content[0] + filling + content[0])

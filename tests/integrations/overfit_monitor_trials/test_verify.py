@@ -10,6 +10,7 @@ pytest.importorskip("joblib")
 import toys
 
 from overfit_monitor import UsageError, diagnose
+from overfit_monitor.check import check
 from overfit_monitor_trials import Ledger, verify
 from overfit_monitor_trials.evidence import estimates, sampling_error
 from overfit_monitor_trials.training import as_trained
@@ -116,16 +117,27 @@ def _no_cluster_left():
 
 @pytest.mark.usefixtures("_no_cluster_left")
 @pytest.mark.parametrize("engine", ["joblib", "dask", "ray"])
-def test_engines_agree_and_survive_a_worker_that_dies(advice, engine):
+def test_engines_agree_and_survive_a_worker_that_dies(advice, engine, tmp_path):
     """Takes long: a local cluster is started for each engine."""
     pytest.importorskip({"dask": "distributed"}.get(engine, engine))
     settings = {"epochs": 10, "engine": engine, "n_jobs": 2, "quiet": True}
     assert verify(toys.train, advice, **settings) == verify(toys.train, advice, epochs=10, **SERIAL)
+    if engine == "ray":
+        _a_check_on_this_cluster_is_that_in_one_process(tmp_path)
     if engine == "dask":
         return  # a nanny starts the worker anew three times, which takes half a minute
     result = verify(toys.dying, advice, **settings)
     assert by_id(result)["dropout"].outcome == "failed"
     assert result.best == "weight_decay"
+
+
+def _a_check_on_this_cluster_is_that_in_one_process(folder):
+    """Belongs to `overfit_monitor.spread`, and is here since a cluster takes long to start."""
+    for number in range(4):
+        rows = [f"{i},{1 / (i + 1)!r},{1 / (i + 1) + 0.02 * (number % 2) * i!r}\n" for i in range(40)]
+        (folder / f"log{number}.csv").write_text("".join(["epoch,loss,val_loss\n", *rows]))
+    (folder / "empty.csv").write_text("")
+    assert check([folder], engine="ray") == check([folder])
 
 
 def test_nothing_to_try_and_nothing_to_compare_with(advice):

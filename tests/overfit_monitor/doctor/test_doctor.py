@@ -1,6 +1,7 @@
 """What the doctor says of an environment and of logs."""
 
 import json
+import os
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -106,6 +107,42 @@ def test_what_is_not_read_and_why():
     assert told["events.out.tfevents.1"] == ("the overfit-monitor.jsonl beside it is read instead", False)
     assert told["notes.txt"][1] is False
     assert [run.run for run in log.runs] == ["a"]
+
+
+def test_every_file_is_told_of_once_whatever_its_name():
+    folder = Path("runs")
+    folder.mkdir(exist_ok=True)
+    for name in (b"\xff\n.csv", b"\x1b[31m.csv", b"n" * 250 + b".csv"):
+        (folder / os.fsdecode(name)).write_text("epoch,loss,val_loss\n0,1,2\n", encoding="utf-8")
+    log = look_at_log("runs")
+    assert (len(log.runs), log.left, log.more) == (3, (), 0)
+
+
+def test_all_files_that_are_passed_over_are_counted(capsys, monkeypatch):
+    monkeypatch.setattr("overfit_monitor.doctor.logs.MOST_LEFT", 12)
+    for number in range(20):
+        Path(f"diary{number}.txt").write_text("dear diary\n", encoding="utf-8")
+    log = look_at_log(".")
+    assert (len(log.left), log.more) == (12, log.files - len(log.runs) - 12)
+    main(["doctor", "."])
+    assert f"- and {log.files - len(log.runs) - 10} more not read (--all names them)" in capsys.readouterr().out
+    main(["doctor", ".", "--all"])
+    assert f"- and {log.more} more not read\n" in capsys.readouterr().out
+
+
+def test_files_elsewhere_are_not_counted(capsys):
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/doctor/a/log.csv", Path("log.csv").read_bytes())
+    memory.pipe("/doctor/empty.csv", b"")
+    log = look_at_log("memory://doctor")
+    assert (log.files, [run.source for run in log.runs]) == (None, ["memory://doctor/a/log.csv"])
+    assert [(left.source, left.why) for left in log.left] == [
+        ("memory://doctor/empty.csv", "line 1: the file is empty")
+    ]
+    assert log.tab == "TensorBoard's tab shows none of the runs; it reads event files only."
+    main(["doctor", "memory://doctor"])
+    assert "memory://doctor  1 run(s)\n" in capsys.readouterr().out
 
 
 def test_restarts_and_rare_validation():

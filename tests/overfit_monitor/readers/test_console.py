@@ -224,6 +224,37 @@ def test_the_first_metric_may_stand_far_behind_the_head(tmp_path):
     assert read(tmp_path, "building the model\n" * 2000 + TUTORIAL).name == "train"
 
 
+def test_what_hugging_face_scripts_print_at_the_end_is_no_curve(tmp_path):
+    run = read(
+        tmp_path,
+        "  Num Epochs = 3\n"
+        "  0%|          | 0/9 [00:00<?, ?it/s]{'loss': 0.9, 'epoch': 0.67}\n"
+        "{'eval_loss': 0.8, 'epoch': 1.0}\n"
+        "{'loss': 0.7, 'epoch': 1.33}\n"
+        "{'eval_loss': 0.6, 'epoch': 2.0}\n"
+        "***** train metrics *****\n  epoch = 2.0\n  train_loss = 0.85\n  train_runtime = 0:01:43.00\n"
+        "***** eval metrics *****\n  epoch = 2.0\n  eval_loss = 0.55\n",
+    )
+    assert [(o.step, o.train, o.val) for o in run.observations] == [
+        (1, {"loss": 0.9}, {"loss": 0.8}),
+        (2, {"loss": 0.7}, {"loss": 0.6}),
+    ]
+
+
+def test_how_many_epochs_there_will_be_is_no_epoch():
+    text = "Epochs: 500\nval loss 0.5\nTotal epochs: 7, loss: 0.3, val loss 0.2\nepochs 3/9\nval loss 0.4\n"
+    assert [row.get("epoch") for row in rows_of(text)] == [None, 7, 3]
+
+
+@pytest.mark.parametrize(
+    ("last", "kept"), [("0.7000", [0.9, 0.8, 0.7]), ("0.7", [0.9, 0.8]), ("0.", [0.9, 0.8]), ("0.7\n", [0.9, 0.8, 0.7])]
+)
+def test_a_number_at_the_very_end_may_lack_digits(tmp_path, last, kept):
+    run = read(tmp_path, f"epoch 1 val loss 0.9000 (3s)\nepoch 2 val loss 0.8000 (3s)\nepoch 3 val loss {last}")
+    assert [o.val["loss"] for o in run.observations] == kept
+    assert len(run.notes) == (len(kept) < 3)
+
+
 def test_a_console_without_a_metric_is_refused(tmp_path):
     path = tmp_path / "x.log"
     path.write_text("Epoch 1/50\n", encoding="utf-8")

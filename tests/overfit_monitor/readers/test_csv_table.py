@@ -1,5 +1,7 @@
 """Tables in the very form in which frameworks and people write them."""
 
+import math
+
 import pytest
 
 from overfit_monitor.errors import UnreadableError
@@ -79,6 +81,24 @@ def test_words_between_numbers_are_noted_with_their_place(tmp_path):
     run = read(tmp_path, "loss,val_loss\n1,2\n1,oops\n1,again\n")
     assert curves(run) == [(0, 1, 2), (1, 1, None), (2, 1, None)]
     assert run.notes == ("column 'val_loss', line 3: 'oops' is no number, 2 such cell(s) taken as empty.",)
+
+
+@pytest.mark.parametrize(
+    ("last", "kept"),
+    [
+        ("3,0.25,0.8125", 0.8125),  # whole: as long as the others
+        ("3,0.25,0.8", None),
+        ("3,0.25,0.8\n", 0.8),  # what has an end is taken at its word
+        ("3,0.25,1e-0", None),
+        ("3,0.25,", None),
+        ("3,0.25,nan", math.nan),
+    ],
+)
+def test_a_number_at_the_very_end_may_lack_digits(tmp_path, last, kept):
+    run = read(tmp_path, f"epoch,loss,val_loss\n0,1,1.5625\n1,0.75,1.125\n2,0.5,0.9375\n{last}")
+    assert [o.train["loss"] for o in run.observations] == [1.0, 0.75, 0.5, 0.25]
+    assert run.observations[-1].val == pytest.approx({} if kept is None else {"loss": kept}, nan_ok=True)
+    assert (kept is None and last[-1] != ",") == any("may lack digits: left out." in note for note in run.notes)
 
 
 def test_a_last_line_cut_off_is_left_out_and_noted(tmp_path):

@@ -157,3 +157,23 @@ def test_the_users_own_names_are_recognized_and_read(tmp_path):
     assert reader.recognizes(tmp_path / "x.json", b'{"a": [1], "b": [2]}')
     (run,) = read(reader, tmp_path, {"a": [1], "b": [2]})
     assert (run.observations[0].train, run.observations[0].val) == ({"b": 1.0}, {"b": 2.0})
+
+
+def test_several_validation_sets_of_hugging_face(tmp_path):
+    log = []
+    for e in range(3):
+        log.append({"epoch": e + 1.0, "loss": 1.0 / (e + 1), "step": 10 * e})
+        for name, value in (("a", 2.0 - e / 4), ("b", 3.0)):
+            log.append({"epoch": e + 1.0, f"eval_{name}_accuracy": 0.5, f"eval_{name}_loss": value,
+                        f"eval_{name}_runtime": 0.1, "step": 10 * e})  # fmt: skip
+    path = tmp_path / "trainer_state.json"
+    path.write_text(json.dumps({"log_history": log}))
+    (run,) = JsonRecords().read([path], tmp_path)
+    assert [(o.train, o.val["a_loss"]) for o in run.observations] == [
+        ({"a_loss": 1.0}, 2.0),
+        ({"a_loss": 0.5}, 1.75),
+        ({"a_loss": 1.0 / 3}, 1.5),
+    ]
+    assert run.notes == (
+        "'loss' is compared with 'eval_a_loss', the first of 2 validation set(s); --val takes another.",
+    )

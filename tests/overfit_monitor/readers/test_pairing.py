@@ -58,6 +58,7 @@ def test_validation_goes_before_test_and_epoch_before_step():
         ("lr", True),
         ("lr-Adam", True),
         ("lr/pg0", True),
+        ("x/lr0", True),
         ("learning_rate", True),
         ("Learning Rate", True),
         ("train/learning_rate", True),
@@ -115,3 +116,23 @@ def test_the_users_own_names():
     assert Names(val="val_f1").places(seen)["val_f1"].metric == "f1"
     with pytest.raises(UsageError, match=r"unknown name 'holt'\. Did you mean 'hold'"):
         Names(val="holt").places(seen)
+
+
+def test_the_first_of_the_validation_sets_of_hugging_face_is_compared_with_the_loss():
+    sets = [f"eval_{one}_{what}" for one in ("ood", "iid") for what in ("accuracy", "loss", "runtime")]
+    places = pair(["epoch", *sets, "loss"])
+    assert list(places)[:2] == ["eval_ood_loss", "loss"]  # what comes first is judged
+    assert (places["loss"].split, places["loss"].metric) == ("train", "ood_loss")
+    assert places["eval_iid_loss"].metric == "iid_loss"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["loss", "eval_recon_loss", "eval_kl_loss"],  # parts of one loss, which the total is not compared with
+        ["train_loss", "eval_a_loss", "eval_a_runtime"],
+        ["loss", "eval_loss", "eval_runtime", "eval_a_loss", "eval_a_runtime"],
+    ],
+)
+def test_other_losses_are_no_validation_sets(names):
+    assert all(where.metric == "loss" for where in pair(names).values() if where.split == "train")

@@ -87,6 +87,7 @@ def test_what_is_named_and_no_log_is_a_problem(write):
     paths = [
         write("iris.csv", "sepal_length,species\n5.1,setosa\n"),
         write("weights.bin", b"\0\1\2"),
+        write("scores.csv", "Loss,Accuracy,Note\n0.5,0.75,a\n"),
         write("empty.txt", ""),
         write("pointer.bin", "version https://git-lfs.github.com/spec/v1\n"),
         write("good.csv"),
@@ -96,8 +97,13 @@ def test_what_is_named_and_no_log_is_a_problem(write):
     assert problems == [
         (str(paths[0]), "no reader knows this format; line 1 begins 'sepal_length,species'"),
         (str(paths[1]), "binary data that no reader knows"),
-        (str(paths[2]), "line 1: the file is empty"),
-        (str(paths[3]), "line 1: a git-lfs pointer, not the file itself: run 'git lfs pull'"),
+        (
+            str(paths[2]),
+            "no column says train or validation, and none counts steps; --val takes one of them ('Loss', 'Accuracy') "
+            "by name",
+        ),
+        (str(paths[3]), "line 1: the file is empty"),
+        (str(paths[4]), "line 1: a git-lfs pointer, not the file itself: run 'git lfs pull'"),
     ]
 
 

@@ -147,3 +147,51 @@ def test_keras(tmp_path):
         for split in ("train", "val"):
             assert losses(by_name[f"log{v}"], split) == pytest.approx(losses(exact, split))
             assert losses(printed, split) == pytest.approx(losses(exact, split), abs=1e-3, rel=1e-3)
+
+
+HUGGING_FACE = """
+import json, torch
+from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
+examples = [{"input_ids": torch.arange(4) + i % 3, "labels": i % 2} for i in range(16)]
+config = BertConfig(vocab_size=9, hidden_size=4, num_hidden_layers=1, num_attention_heads=1, intermediate_size=4)
+for name, validation in (("one", examples), ("two", {"a": examples, "b": examples[:8]})):
+    arguments = TrainingArguments(
+        name, num_train_epochs=3, eval_strategy="epoch", logging_steps=3, save_strategy="no", report_to=[],
+        use_cpu=True, per_device_train_batch_size=4,
+    )
+    model = BertForSequenceClassification(config)
+    trainer = Trainer(model, arguments, train_dataset=examples, eval_dataset=validation)
+    metrics = trainer.train().metrics
+    trainer.save_state()
+    json.dump(trainer.state.log_history, open(f"{name}/history.json", "w"))
+    if name == "one":
+        trainer.log_metrics("train", metrics)
+        trainer.log_metrics("eval", trainer.evaluate())
+"""
+
+
+def test_hugging_face(tmp_path):
+    """Four steps an epoch and a line every three, so that training is logged at fractions of epochs."""
+    pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
+    pytest.importorskip("torch")
+    printed = run(HUGGING_FACE, tmp_path)
+    (tmp_path / "console").mkdir()
+    (tmp_path / "console/train.log").write_text(printed.partition("{'loss'")[1] + printed.partition("{'loss'")[2])
+    runs, problems = read_runs([tmp_path])
+    assert problems == []
+    by_name = {found.name: found for found in runs}
+    assert by_name.keys() == {
+        "console/train",
+        *(f"{n}/{f}" for n in ("one", "two") for f in ("history", "trainer_state")),
+    }
+    exact = by_name["one/trainer_state"]
+    assert exact.places.keys() == {"loss", "eval_loss"}
+    assert (len(losses(exact, "train")), len(losses(exact, "val"))) == (4, 3)
+    assert losses(by_name["one/history"], "val") == losses(exact, "val")
+    console = [o for o in by_name["console/train"].observations if o.step <= 3][:3]
+    assert [o.step for o in console] == [1, 2, 3]
+    assert [o.val["loss"] for o in console] == pytest.approx(losses(exact, "val"), rel=1e-3)
+    two = by_name["two/trainer_state"]
+    assert (two.places["loss"].metric, [len(o.val) for o in two.observations if o.val]) == ("a_loss", [2, 2, 2])
+    assert any("compared with 'eval_a_loss', the first of 2" in note for note in two.notes)

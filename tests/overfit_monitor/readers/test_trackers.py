@@ -42,6 +42,37 @@ def test_one_damaged_record_of_wandb_costs_that_record(put, at):
     assert "a record is damaged: left out." in run.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("damage", "left"),
+    [
+        (lambda at, data: data[:at] + bytes(7) + data[at + 7 :], len(VAL) - 1),  # zeros are no filling here
+        (lambda at, data: data[: at + 4] + b"\xff\x7f" + data[at + 6 :], len(VAL) - 1),  # longer than the block
+        (lambda at, data: data[: at + 6] + b"\x02" + data[at + 7 :], len(VAL) - 1),  # of another type
+        (lambda at, data: data[:at] + data[at + 3 :], len(VAL) - 1),
+        (lambda at, data: data[:at] + b"\x01\x02\x03" + data[at:], len(VAL)),
+        (lambda at, data: data + b"\x01" * 5000, len(VAL)),
+    ],
+    ids=["zeros", "length", "type", "hole", "inserted", "appended"],
+)
+def test_a_damaged_header_of_wandb_costs_one_record(put, damage, left):
+    ((name, content),) = wandb_offline().items()
+    at = 7 + 7 + int.from_bytes(content[11:13], "little")  # the second record, the first with values
+    (run,), _ = read_runs([put({name: damage(at, content)})])
+    assert len(val(run)) == left
+    assert set(val(run)) <= set(VAL)
+    assert "damaged" in run.notes[0] or "cut off" in run.notes[0]
+
+
+def test_the_beginning_and_the_end_of_two_records_of_wandb_make_none(put):
+    ((name, content),) = wandb_offline([(e, 1.0, 2.0 + e) for e in range(700)]).items()
+    block = 1 << 15
+    crossing = content[:block], content[block : 2 * block], content[2 * block :]
+    assert len(crossing[2]) > 100
+    (run,), _ = read_runs([put({name: crossing[0] + crossing[2]})])  # the block between them is missing
+    assert all(o.val["loss"] == 2.0 + o.step for o in run.observations)
+    assert 300 < len(run.observations) < 600
+
+
 def test_records_of_wandb_longer_than_a_block(put):
     from overfit_monitor.testing import sample_logs
 
@@ -132,6 +163,37 @@ def test_deleted_and_other_runs_of_a_database(put):
     runs, problems = read_runs([folder])
     assert ([run.name for run in runs], problems) == (["other", "bold-hare-7"], [])
     assert [str(value) for value in val(runs[0])] == ["1.0", "nan"]
+
+
+def test_one_damaged_page_of_a_database_costs_that_page(put):
+    folder = put(SAMPLES["MLflow SQLite"])
+    path = folder / "mlflow.db"
+    rows = ", ".join(f"('val_loss', {3 + e}, {99000 + e}, 'cd0ab81e', {20 + e}, 0)" for e in range(2000))
+    database(path, f"INSERT INTO metrics VALUES {rows}")
+    content = path.read_bytes()
+    at = content.index(b"val_loss", len(content) // 2) // 4096 * 4096
+    path.write_bytes(content[:at] + bytes([255]) * 4096 + content[at + 4096 :])
+    (run,), _ = read_runs([folder])
+    assert run.notes == ("the database is damaged or not MLflow's: database disk image is malformed",)
+    assert 1800 < len(val(run)) < len(VAL) + 2000
+    assert {o.step: o.val["loss"] for o in run.observations if o.step >= 20}.items() <= {
+        20 + e: 3.0 + e for e in range(2000)
+    }.items()
+    assert run.observations[-1].step == 2019  # what lies behind the damage was read too
+
+
+def test_rows_of_a_database_that_cannot_be_right_are_told(put):
+    folder = put(SAMPLES["MLflow SQLite"])
+    odd = (
+        "('val_loss', 'x', 1, 'cd0ab81e', 20, 0), ('val_loss', 1, 1, 'cd0ab81e', 'x', 0), ('val_loss', 1, 1, 'b', 0, 0)"
+    )
+    database(folder / "mlflow.db", f"INSERT INTO metrics VALUES {odd}")
+    (run,), _ = read_runs([folder])
+    assert val(run) == list(VAL)
+    assert run.notes == (
+        "2 row(s) of metrics hold no numbers: left out.",
+        "1 row(s) of metrics belong to no run that is there: left out.",
+    )
 
 
 def test_a_database_is_left_as_it_is(put):
@@ -255,3 +317,12 @@ def test_a_curve_without_a_name_is_refused_with_what_to_name_instead(tmp_path):
     path.write_text("Wall time,Step,Value\n1.5,0,0.5\n2.5,1,0.4\n", encoding="utf-8")
     _, (problem,) = read_runs([path])
     assert problem.message.startswith("one curve without a name, as TensorBoard's page exports it")
+
+
+def test_a_long_table_that_ends_in_the_middle_of_a_number(put):
+    content = SAMPLES["CSV with stages"]["stages.csv"]
+    assert content.endswith(b",61%\n")
+    (run,), _ = read_runs([put({"stages.csv": content[:-3]})])
+    assert "accuracy" not in run.observations[-1].val
+    assert val(run) == list(VAL)
+    assert "may lack digits" in run.notes[0]
