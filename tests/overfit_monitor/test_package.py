@@ -17,7 +17,7 @@ from overfit_monitor.cli import main
 
 PACKAGE = Path(overfit_monitor.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
-NEEDED = {"numpy", "scipy", "pydantic", "overfit_monitor"}
+NEEDED = {"numpy", "scipy", "pydantic", "pydantic_core", "overfit_monitor"}
 # Each is imported in one place, where it is used.
 EXTRAS = {
     "cli/completion.py": {"shtab"},
