@@ -248,7 +248,10 @@ class Analyzer:
     ) -> None:
         if self._metric is None and val:
             self._metric = choose(val, self.config.metric, self.config.mode)
-            self._begin(self._metric[1])
+            if self._mode == "min":
+                self._run.metric = self._metric[0]  # nothing was judged yet, so it is as good as a new one
+            else:
+                self._begin(self._mode)
         self._train.update(train)
         if self._metric is None or self._metric[0] not in val:
             return

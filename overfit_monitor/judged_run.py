@@ -33,6 +33,7 @@ class JudgedRun:
         history: The evaluations so far; whoever hands in more has added them there before.
 
     Attributes:
+        metric: The compared metric, None before one is known.
         signal: The latest evaluation as the detectors saw it, None before the first.
         stop: The first decision to stop, None if there was none.
     """
@@ -42,7 +43,8 @@ class JudgedRun:
     ) -> None:
         self.signal: Signal | None = None
         self.stop: StopDecision | None = None
-        self._config, self._metric, self._mode, self._others = config, metric, mode, others
+        self.metric = metric
+        self._config, self._mode, self._others = config, mode, others
         self._history = history
         self._judgement = Judgement(config, mode, others)
         self._singles = self._judgement.signals
@@ -200,4 +202,4 @@ class JudgedRun:
 
     def _decide(self, decision: StopDecision | None) -> None:
         if self.stop is None and decision is not None:
-            self.stop = decision.model_copy(update={"metric": self._metric})
+            self.stop = decision.model_copy(update={"metric": self.metric})

@@ -179,10 +179,12 @@ def test_confusion_marks_what_was_meant():
 
 
 def test_cost_shows_every_call_with_and_without_other_metrics(printed_here):
-    (rows,) = tables(printed_here("cost", "--epochs", 10, "--calls", 3))
+    rows, finished = tables(printed_here("cost", "--epochs", 10, "--calls", 3, "--runs", 2))
     assert [row["call"] for row in rows] == ["empty call", "plain patience", "Monitor.log"] * 2
     assert {row["other metrics"] for row in rows[:3]} == {"0"}
     assert {row["other metrics"] for row in rows[3:]} == {"5"}
+    assert [row["finished run"] for row in finished] == ["healthy", "overfits"] * 2
+    assert all(float(row["together"]) > 0.0 for row in finished)
 
 
 @given(val=CURVES, evaluations=st.integers(1, 12))
