@@ -19,7 +19,7 @@ def rows(text):
 
 def printed(*arguments):
     command = [sys.executable, str(SCRIPT), *arguments]
-    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=250)
+    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=500)
     assert result.returncode == 0, result.stderr
     return result.stdout
 

@@ -44,7 +44,7 @@ for made in (opens, runs, breaks, invents, mute):
 
 def python(*arguments):
     result = subprocess.run(
-        [sys.executable, *arguments], check=False, capture_output=True, text=True, timeout=250, cwd=BENCHMARKS
+        [sys.executable, *arguments], check=False, capture_output=True, text=True, timeout=500, cwd=BENCHMARKS
     )
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     return result.stdout

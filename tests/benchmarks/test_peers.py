@@ -69,6 +69,6 @@ def test_what_is_missing_is_said(peers, monkeypatch, capsys, tmp_path):
 
 def test_the_times_as_a_user_sees_them():
     command = [sys.executable, str(BENCHMARKS / "peers.py"), "--only", "times", "--rounds", "1"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
     assert said.returncode == 0, said.stderr
     assert all(f"| {name}" in said.stdout for name in ("import numpy", *TOOLS))

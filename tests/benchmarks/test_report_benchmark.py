@@ -16,7 +16,7 @@ def test_three_tables_are_printed():
     browser_path()
     small = ("--runs", "2", "--evaluations", "20", "--points", "40", "--frames", "2")
     command = [sys.executable, str(SCRIPT), *small]
-    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=500)
     assert result.returncode == 0, result.stderr
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in result.stdout.splitlines() if "|" in line]
     first = [line[0] for line in lines]

@@ -47,7 +47,7 @@ def shell(workspace, commands):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=500,
             check=False,
         )
 

@@ -40,7 +40,7 @@ def test_two_lines_end_a_training(tmp_path):
         capture_output=True,
         text=True,
         check=True,
-        timeout=200,
+        timeout=500,
     )
     assert done.stdout.splitlines()[-1] == "watch 1 training 143"  # 128 and SIGTERM
     assert "was sent SIGTERM because of exp1" in done.stderr or "because of log" in done.stderr

@@ -86,7 +86,7 @@ def test_backend(backend):
     environment = os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
     script = f"{SCRIPT}\nprint(keras.backend.backend())"
     done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=500, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines()[-2:] == ["all is well", backend]

@@ -30,7 +30,7 @@ HOSTILE = '<img src=x onerror=alert(1)> & 100% "é"'
 RUNS = (HOSTILE, WATCHED, TRAIN_ONLY, HEALTHY)
 EPOCHS = 60
 PLUGIN = "data/plugin/overfit_monitor"
-START_SECONDS = 90.0
+START_SECONDS = 300.0
 # As the command `tensorboard`, but without TensorFlow, which it would import where that is installed, for many seconds.
 START = """
 import sys, types
@@ -124,7 +124,7 @@ def tensorboards(logs: Path, folder: Path, arguments: dict[str, list[str]]) -> I
         for process in processes.values():
             process.terminate()
         for process in processes.values():
-            process.wait(timeout=30)
+            process.wait(timeout=120)
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:

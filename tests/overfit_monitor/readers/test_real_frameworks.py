@@ -24,7 +24,7 @@ def run(script, folder):
         check=False,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=500,
     )
     assert result.returncode == 0, result.stderr[-2000:]
     return result.stdout + result.stderr
