@@ -140,7 +140,7 @@ def _outcome(folder: Path, paths: Sequence[Path], case: Case) -> tuple[str, str]
     for given in ([folder], paths):
         result = check(given)
         assert all("\n" not in error.message for error in result.errors), "a message of several lines"
-    if (stray := invented(runs, case.log, case.files)) is not None:
+    if (stray := invented(runs, case.files)) is not None:
         return "invented", stray
     if case.mutation == "cut" and (stray := beyond(runs, whole(case.format))) is not None:
         return "invented", stray

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from fuzz_logs import NUMBER, Log, Point
+from fuzz_logs import NUMBER, Log, Point, logs
 
 from overfit_monitor.readers import Run
 
@@ -36,10 +36,12 @@ class Value(NamedTuple):
     beside: Mapping[str, float]
 
 
-def invented(runs: Sequence[Run], log: Log, files: Mapping[str, bytes]) -> str | None:
+def invented(runs: Sequence[Run], files: Mapping[str, bytes]) -> str | None:
     """Return a value in the runs that stands nowhere in the files, None where there is none."""
     content = b"\n".join(files.values())
-    whole = {point for record in log.records if record.whole_in(content) for point in record.points}
+    # A piece of another log may bring its records, whole as they were.
+    records = [record for log in logs().values() for record in log.records]
+    whole = {point for record in records if record.whole_in(content) for point in record.points}
     known = _numbers(content)
     for run in runs:
         parts = _parts(run)
