@@ -114,6 +114,7 @@ class _Tables(HTMLParser):
         self._open = self._open and tag not in ("td", "th", "tr", "table")
 
     def handle_data(self, data: str) -> None:
-        """Take in text of a cell."""
+        """Take in text of a cell; what a tag parts is not one number."""
         if self._open:
-            self.tables[-1][-1][-1] += data.strip()
+            cells = self.tables[-1][-1]
+            cells[-1] = f"{cells[-1]} {data.strip()}".strip()

@@ -326,3 +326,15 @@ def test_a_long_table_that_ends_in_the_middle_of_a_number(put):
     assert "accuracy" not in run.observations[-1].val
     assert val(run) == list(VAL)
     assert "may lack digits" in run.notes[0]
+
+
+def test_digits_that_a_damaged_tag_parts_are_no_number(put):
+    ((name, content),) = SAMPLES["notebook"].items()
+    cell = b"<td>0.5</td>"
+    assert content.count(cell) == 1
+    (run,), _ = read_runs([put({name: content.replace(cell, b"<td>0.5</ttd>5</td>")})])
+    assert losses(run) == [1.0, None, 0.3333]
+
+
+def losses(run):
+    return [o.train.get("loss") for o in run.observations[:3]]
