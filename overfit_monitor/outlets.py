@@ -10,7 +10,7 @@ from typing import Any, TypeVar, final
 from overfit_monitor.guard import Guard
 from overfit_monitor.journal import FILE_NAME, Journal, observations, read_journal
 from overfit_monitor.records import Observation, Report
-from overfit_monitor.sinks import Sink, installed_sinks
+from overfit_monitor.sinks import Sink, installed_sinks, make_sinks
 from overfit_monitor.worker import Worker
 
 logger = logging.getLogger("overfit_monitor")
@@ -55,7 +55,9 @@ class Outlets:
         for kind, record in first.items():
             self.write(kind, record)
         if self._installed and self._guard.on(_JOURNAL):
-            self._sinks = self._apart("sinks", lambda: installed_sinks(folder, self._guard)) or {}
+            with self._guard.protect("sinks", still=_STILL):
+                factories = installed_sinks(self._guard)  # here: an import may take longer than a disk that hangs
+                self._sinks = self._apart("sinks", lambda: make_sinks(factories, folder, self._guard)) or {}
 
     def write(self, kind: str, record: Any, *, time: float | None = None) -> None:
         """Append a record to the journal, with when it happened in seconds since 1970."""

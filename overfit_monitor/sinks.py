@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol, TypeAlias
 
 from overfit_monitor.extensions import registered
 from overfit_monitor.guard import Guard
 from overfit_monitor.records import Report
+
+_STILL: Final = "the journal is written"
 
 
 class Sink(Protocol):
@@ -21,22 +25,29 @@ class Sink(Protocol):
         """Write out what is left; called once."""
 
 
-def installed_sinks(run_dir: Path, guard: Guard) -> dict[str, Sink]:
-    """Return a sink for this run from every integration that is installed and works, by name.
+SinkFactory: TypeAlias = Callable[[Path], Sink]
+
+
+def installed_sinks(guard: Guard) -> dict[str, SinkFactory]:
+    """Return what makes a sink, from every integration that is installed and can be imported, by name.
 
     Where the environment variable ``OVERFIT_MONITOR_WEBHOOK`` is an address, a webhook is among them.
     """
-    sinks: dict[str, Sink] = {}
+    factories: dict[str, SinkFactory] = {}
     if url := os.environ.get("OVERFIT_MONITOR_WEBHOOK"):
-        with guard.protect("webhook", still="the journal is written"):
-            from overfit_monitor.webhook import webhook
+        from overfit_monitor.webhook import webhook
 
-            sinks["webhook"] = webhook(url, run=run_dir.name)
+        factories["webhook"] = lambda run_dir: webhook(url, run=run_dir.name)
     for point in registered("sinks"):
-        with guard.protect(point.name, still="the journal is written"):
-            try:
-                factory = point.load()
-            except ImportError:
-                continue  # the integration's own framework is not installed
-            sinks[point.name] = factory(run_dir)
+        with guard.protect(point.name, still=_STILL), suppress(ImportError):  # its own framework is not installed
+            factories[point.name] = point.load()
+    return factories
+
+
+def make_sinks(factories: Mapping[str, SinkFactory], run_dir: Path, guard: Guard) -> dict[str, Sink]:
+    """Return the sinks of a run that could be made, by name."""
+    sinks: dict[str, Sink] = {}
+    for name, factory in factories.items():
+        with guard.protect(name, still=_STILL):
+            sinks[name] = factory(run_dir)
     return sinks

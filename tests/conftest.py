@@ -46,7 +46,10 @@ def no_unexpected_fault():
     """
     errors = _Errors()
     logger = logging.getLogger("overfit_monitor")
-    logger.disabled = False  # frameworks that configure logging disable every logger that is there already
+    # The demo silences it, and frameworks that configure logging disable every logger that is there already.
+    logging.disable(logging.NOTSET)
+    logger.disabled, logger.propagate = False, True
+    logger.setLevel(logging.INFO)
     logger.addHandler(errors)
     yield errors.messages
     logger.removeHandler(errors)

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, final
 
-import tensorboard  # noqa: F401  # costs nothing; without it this sink is not offered
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from overfit_monitor.records import Report
 from overfit_monitor.sinks import Sink
@@ -55,9 +55,6 @@ class EventSink:
     """
 
     def __init__(self, run_dir: Path) -> None:
-        # Imported now, while the run is being set up, and not at the first epoch.
-        from tensorboard.summary.writer import record_writer  # noqa: F401
-
         from overfit_monitor_tensorboard.alerts import AlertState
         from overfit_monitor_tensorboard.events import event_files, read_folder
 
@@ -152,8 +149,6 @@ def _new_file(folder: Path) -> int:
 
 
 def _write_record(file: int, event: Any) -> None:
-    from tensorboard.summary.writer.record_writer import RecordWriter
-
     record = BytesIO()
     RecordWriter(record).write(event.SerializeToString())
     # One call for the whole record, so that no crash of this process can tear it.

@@ -72,13 +72,20 @@ def truth():
     return run(Monitor())
 
 
-@pytest.mark.parametrize("where", ["read_journal", "Journal", "installed_sinks"])
+@pytest.mark.parametrize("where", ["read_journal", "Journal", "make_sinks"])
 def test_opening(where, fault, tmp_path, monkeypatch, truth):
     Monitor(run_dir=tmp_path, sinks={}).close()
     monkeypatch.setattr(f"overfit_monitor.outlets.{where}", fault)
     with pytest.warns(MonitorWarning, match="is off after (OSError|TimeoutError)") as told:
         monitor = Monitor(run_dir=tmp_path)
         assert run(monitor) == truth
+    assert len(told) == 1
+
+
+def test_what_is_installed_cannot_be_told(tmp_path, monkeypatch, truth):
+    monkeypatch.setattr("overfit_monitor.outlets.installed_sinks", boom)
+    with pytest.warns(MonitorWarning, match="sinks is off after OSError") as told:
+        assert run(Monitor(run_dir=tmp_path)) == truth
     assert len(told) == 1
 
 

@@ -11,6 +11,7 @@ from overfit_monitor import Monitor
 from overfit_monitor.example_tables import ClassRow, Example, ExampleTables
 from overfit_monitor.records import AppliedChange, Effect, Membership, Observation, Probe, Recommendation, Sampling
 from overfit_monitor.view.payload import ShownRun, show
+from overfit_monitor.view.series import Clock
 
 EPOCHS = 80
 TURN = 24
@@ -103,7 +104,7 @@ def full_run(name: str = "digits/everything", count: int = EPOCHS, **fields: Any
             AppliedChange(id="weight_decay", step=50, before={"weight_decay": 0.0}, after={"weight_decay": 0.3}),
         ),
         "examples": tables(),
-        "times": {step: 1.7e9 + 30.0 * step for step in range(count)},
+        "times": Clock.of(range(count), [1.7e9 + 30.0 * step for step in range(count)]),
         "exact_possible": True,
     }
     return show(name, diagnosis, given, **told | fields)

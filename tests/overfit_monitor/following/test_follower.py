@@ -194,10 +194,10 @@ def test_a_file_that_is_being_written_anew_is_given_time(tmp_path, clock):
 
 def test_a_half_written_number_does_not_count_until_the_end(tmp_path, clock):
     log = tmp_path / "log.csv"
-    log.write_text("epoch,val_loss\n0,0.5\n1,0.4\n2,9", encoding="utf-8")  # on its way to 9e-2
+    log.write_text("epoch,val_loss\n0,0.5\n1,0.4\n2,0.9", encoding="utf-8")  # on its way to 0.93
     follower = Follower([log], clock=clock)
     assert follower.look().runs[0].val == [(0, 0.5), (1, 0.4)]
-    assert follower.finish().runs[0].val == [(0, 0.5), (1, 0.4), (2, 9.0)]
+    assert follower.finish().runs[0].val == [(0, 0.5), (1, 0.4), (2, 0.9)]
 
 
 @pytest.mark.parametrize(
