@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from overfit_monitor.cli.common import COULD_NOT_JUDGE, put, say, writable
-from overfit_monitor.cli.judging import add_judging, add_seeds, add_speed, chosen
+from overfit_monitor.cli.judging import add_judging, add_seeds, add_speed, chosen, examined_runs
 from overfit_monitor.cli.parsing import existing
 from overfit_monitor.errors import UsageError
 
@@ -81,21 +81,9 @@ def _update(options: argparse.Namespace) -> int:
 
 
 def _judged(options: argparse.Namespace, choice: Chosen) -> tuple[list[Judged], list[Unjudged]]:
-    from overfit_monitor.check import examine_all
-    from overfit_monitor.progress import bar
     from overfit_monitor.reports.base import Unjudged
 
-    with bar("runs", quiet=options.quiet) as progress:
-        examined, errors = examine_all(
-            options.paths,
-            policies=choice.policies,
-            names=choice.names,
-            facts=choice.facts,
-            measured=True,
-            progress=progress,
-            jobs=options.jobs,
-            engine=options.engine,
-        )
+    examined, errors = examined_runs(options, choice, measured=True)
     judged = [(e.checked, e.measured) for e in examined if e.measured is not None and e.checked.metrics.val is not None]
     blind = [each.checked for each in examined if each.checked.metrics.val is None]
     return judged, [*errors, *(Unjudged(source=r.source or "", run=r.run, message=r.reason or "") for r in blind)]

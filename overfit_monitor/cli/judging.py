@@ -12,10 +12,12 @@ from overfit_monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from overfit_monitor.baseline import Baseline
+    from overfit_monitor.examination import Examined
     from overfit_monitor.facts import Facts
     from overfit_monitor.policy import Policies
     from overfit_monitor.project_config import CheckConfig
     from overfit_monitor.readers.pairing import Names
+    from overfit_monitor.reports.base import Unjudged
 
 COMPARED: Final = ("metric", "mode")
 STOPPING: Final = ("patience", "min_delta", "stopping_baseline", "start_from_epoch", "stopping_threshold")
@@ -134,6 +136,34 @@ def chosen(options: argparse.Namespace) -> Chosen:
         compared(dict(layer), names)
     facts = _facts(options.facts) if getattr(options, "facts", None) is not None else None
     return Chosen(policies, names, project, facts, _baseline(options, project) if "baseline" in options else None)
+
+
+def examined_runs(
+    options: argparse.Namespace, choice: Chosen, *, measured: bool = False, shown: bool = False
+) -> tuple[list[Examined], list[Unjudged]]:
+    """Judge every run by itself, with a bar, and return them with what could not be judged.
+
+    Args:
+        options: The arguments: ``paths``, ``quiet``, and those of `add_speed`.
+        choice: What `chosen` made of them.
+        measured: As for `overfit_monitor.check.examine_all`.
+        shown: As for `overfit_monitor.check.examine_all`.
+    """
+    from overfit_monitor.check import examine_all
+    from overfit_monitor.progress import bar
+
+    with bar("runs", quiet=options.quiet) as progress:
+        return examine_all(
+            options.paths,
+            policies=choice.policies,
+            names=choice.names,
+            facts=choice.facts,
+            measured=measured,
+            shown=shown,
+            progress=progress,
+            jobs=options.jobs,
+            engine=options.engine,
+        )
 
 
 def names_of(options: argparse.Namespace, project: dict[str, Any]) -> Names | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from overfit_monitor.cli.common import COULD_NOT_JUDGE, PROGRAM, put, say, writable
-from overfit_monitor.cli.judging import add_judging, add_speed, chosen
+from overfit_monitor.cli.judging import add_judging, add_speed, chosen, examined_runs
 
 DEFAULT: Final = Path("report.html")
 EXAMPLES: Final = """\
@@ -38,23 +38,12 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge, write the report, and return the exit status."""
-    from overfit_monitor.check import examine_all
     from overfit_monitor.progress import bar
     from overfit_monitor.reports.html import render
 
     output = None if str(options.output) == "-" else writable(options.output)
     choice = chosen(options)
-    with bar("runs", quiet=options.quiet) as progress:
-        examined, errors = examine_all(
-            options.paths,
-            policies=choice.policies,
-            names=choice.names,
-            facts=choice.facts,
-            shown=True,
-            progress=progress,
-            jobs=options.jobs,
-            engine=options.engine,
-        )
+    examined, errors = examined_runs(options, choice, shown=True)
     for error in errors:
         say(f"{error.source}: {error.message}")
     runs = [each.shown for each in examined if each.shown is not None]
